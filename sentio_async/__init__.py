@@ -1,0 +1,1 @@
+"""Brokers, market data and notifications behind one typed asyncio interface."""

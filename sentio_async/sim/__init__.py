@@ -1,0 +1,1 @@
+"""The embedded exchange: vendors of a trading system, served from loopback."""

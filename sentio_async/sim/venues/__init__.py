@@ -1,0 +1,1 @@
+"""What the embedded exchange speaks: one module or folder per vendor."""
