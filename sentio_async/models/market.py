@@ -1,0 +1,197 @@
+"""Market data: quotes, trades, bars, snapshots, news, market status.
+
+Prices are ``float``, exactly the number the vendor sent; ``exact(price)`` gives it as ``Decimal``.
+Sizes are in shares, contracts or coins.  ``time_ns`` is epoch nanoseconds as the vendor sent
+them, ``time`` the same as an aware UTC ``datetime``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sentio_async.models.rows import Row, utc_from_ns
+
+__all__ = [
+    "Bar",
+    "ExchangeStatus",
+    "Greeks",
+    "MarketStatus",
+    "NewsArticle",
+    "OptionSnapshot",
+    "Quote",
+    "Snapshot",
+    "Trade",
+    "exact",
+]
+
+
+def exact(price: float) -> Decimal:
+    """The decimal number that the vendor wrote, by the float's shortest text."""
+    return Decimal(repr(price))
+
+
+class _Timed(Row, frozen=True, gc=False, kw_only=True):
+    symbol: str
+    time_ns: int
+    """When it happened at the venue."""
+    provider: str
+    feed: str | None = None
+    """Which tape it comes from; never mix feeds in one series."""
+    is_delayed: bool = False
+    received_ns: int = 0
+    """When it arrived here, epoch nanoseconds; 0 if not recorded."""
+
+    @property
+    def time(self) -> datetime:
+        """``time_ns`` as an aware UTC time, cut to microseconds."""
+        return utc_from_ns(self.time_ns)
+
+    def age(self, now: datetime) -> float:
+        """Seconds between the venue's time and ``now``."""
+        return (now - self.time).total_seconds()
+
+
+class Quote(_Timed, frozen=True, gc=False, kw_only=True):
+    """The best bid and offer.  A side without an order has price 0.0."""
+
+    bid: float
+    ask: float
+    bid_size: float
+    ask_size: float
+    bid_exchange: str | None = None
+    ask_exchange: str | None = None
+    conditions: tuple[str, ...] = ()
+    tape: str | None = None
+
+    @property
+    def mid(self) -> float:
+        """Halfway between bid and ask; NaN when a side is missing."""
+        return (self.bid + self.ask) / 2 if self.bid and self.ask else float("nan")
+
+    @property
+    def spread(self) -> float:
+        """Ask less bid; NaN when a side is missing."""
+        return self.ask - self.bid if self.bid and self.ask else float("nan")
+
+
+class Trade(_Timed, frozen=True, gc=False, kw_only=True):
+    """One execution on the tape."""
+
+    price: float
+    size: float
+    id: str = ""
+    exchange: str | None = None
+    conditions: tuple[str, ...] = ()
+    tape: str | None = None
+    taker_side: str | None = None
+    """Who crossed the spread, ``buy`` or ``sell``, where the venue tells (crypto)."""
+    correction: str | None = None
+    """Set when the tape changed this trade later, in the vendor's own word."""
+
+
+class Bar(_Timed, frozen=True, gc=False, kw_only=True):
+    """Prices over one interval that starts at ``time``."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    trade_count: int | None = None
+    vwap: float | None = None
+
+
+class Snapshot(Row, frozen=True, gc=False, kw_only=True):
+    """Everything that is latest about one symbol; each part may be missing."""
+
+    symbol: str
+    provider: str
+    quote: Quote | None = None
+    trade: Trade | None = None
+    minute_bar: Bar | None = None
+    day_bar: Bar | None = None
+    previous_day_bar: Bar | None = None
+    change: float | None = None
+    """Price change since the previous close."""
+    change_percent: float | None = None
+    """In per cent: 1.0 is one per cent."""
+    feed: str | None = None
+    is_delayed: bool = False
+    updated_ns: int | None = None
+
+
+class Greeks(Row, frozen=True, gc=False, kw_only=True):
+    """Sensitivities of an option's price."""
+
+    delta: float | None = None
+    gamma: float | None = None
+    theta: float | None = None
+    vega: float | None = None
+    rho: float | None = None
+
+
+class OptionSnapshot(Row, frozen=True, gc=False, kw_only=True):
+    """Everything that is latest about one option contract; each part may be missing."""
+
+    symbol: str
+    provider: str
+    underlying: str | None = None
+    quote: Quote | None = None
+    trade: Trade | None = None
+    day_bar: Bar | None = None
+    greeks: Greeks | None = None
+    implied_volatility: float | None = None
+    open_interest: float | None = None
+    break_even_price: float | None = None
+    feed: str | None = None
+    is_delayed: bool = False
+
+
+class NewsArticle(Row, frozen=True, gc=False, kw_only=True):
+    """One article.  ``content`` is HTML where the vendor gives it."""
+
+    id: str
+    headline: str
+    url: str | None
+    published_ns: int
+    provider: str
+    symbols: tuple[str, ...] = ()
+    author: str | None = None
+    source: str | None = None
+    summary: str = ""
+    content: str = ""
+    images: tuple[str, ...] = ()
+    insights: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def published_at(self) -> datetime:
+        """When it was published, aware, in UTC."""
+        return utc_from_ns(self.published_ns)
+
+
+class ExchangeStatus(Row, frozen=True, gc=False, kw_only=True):
+    """One exchange's state, in the vendor's own word."""
+
+    name: str
+    status: str
+    is_open: bool
+
+
+class MarketStatus(Row, frozen=True, gc=False, kw_only=True):
+    """Whether markets are open now."""
+
+    is_open: bool
+    """The regular session of the main market."""
+    is_extended_hours: bool
+    at_ns: int
+    provider: str
+    exchanges: tuple[ExchangeStatus, ...] = ()
+    next_open: datetime | None = None
+    next_close: datetime | None = None
+
+    @property
+    def at(self) -> datetime:
+        """When the vendor said so, aware, in UTC."""
+        return utc_from_ns(self.at_ns)

@@ -1,0 +1,34 @@
+"""What every trading value is made of: a frozen model that keeps what it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+__all__ = ["Amount", "Nanoseconds", "Raw", "Value"]
+
+
+def _exact(value: Any) -> Any:
+    """Take money from text, int or Decimal; a float by its shortest decimal text."""
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not a bool")  # noqa: TRY004 (pydantic reads it)
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+Amount = Annotated[Decimal, BeforeValidator(_exact), Field(allow_inf_nan=False)]
+"""Money or a quantity: a finite Decimal, written as a string in JSON."""
+
+Raw = Annotated[Mapping[str, Any], Field(default_factory=dict, repr=False, exclude=True)]
+"""The vendor's own row, unknown fields included; not part of repr or of dumps."""
+
+Nanoseconds = Annotated[Mapping[str, int], Field(default_factory=dict, repr=False)]
+"""Epoch nanoseconds of the times beside it, by field name, as exact as the vendor sent them."""
+
+
+class Value(BaseModel):
+    """A value that crosses to user code: frozen, and strict about its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
