@@ -7,6 +7,7 @@ ConnectorError                   who, which call, how often, how long, with what
 ├── InvalidRequestError          refused here, before anything was sent (a ValueError)
 ├── NotSupportedError            this connector cannot do that; the message says who can
 ├── ConnectionError              the other side was not reached or went away (the builtin too)
+│   └── CertificateError         its certificate is not trusted
 ├── DeadlineExceededError        the time given was used up (a builtin TimeoutError)
 ├── CircuitOpenError             not tried: the service has been failing
 ├── DecodeError                  an answer came and could not be read
@@ -40,6 +41,7 @@ __all__ = [
     "AttemptRecord",
     "AuthenticationError",
     "BadRequestError",
+    "CertificateError",
     "CircuitOpenError",
     "ConfigurationError",
     "ConflictError",
@@ -95,6 +97,8 @@ class ConnectorError(Exception):
     """The base of every error raised here; ``except ConnectorError`` catches them all."""
 
     default_outcome: Outcome | None = None
+    is_permanent = False
+    """Trying again cannot help, although nothing was sent."""
 
     def __init__(
         self,
@@ -144,6 +148,7 @@ class ConfigurationError(ConnectorError, ValueError):
     """A setting is missing or wrong."""
 
     default_outcome = Outcome.NOT_SENT
+    is_permanent = True
 
 
 class MissingExtraError(ConfigurationError, ImportError):
@@ -167,12 +172,14 @@ class InvalidRequestError(ConnectorError, ValueError):
     """The call cannot be right, so it was not sent."""
 
     default_outcome = Outcome.NOT_SENT
+    is_permanent = True
 
 
 class NotSupportedError(ConnectorError, NotImplementedError):
     """The vendor does not offer this."""
 
     default_outcome = Outcome.NOT_SENT
+    is_permanent = True
 
     def __init__(self, message: str, *, available_from: Sequence[str] = (), **known: Any) -> None:
         super().__init__(message, **known)
@@ -183,6 +190,13 @@ class ConnectionError(ConnectorError, builtins.ConnectionError):
     """The other side was not reached, or went away.  ``outcome`` says whether it was told."""
 
     default_outcome = Outcome.UNKNOWN
+
+
+class CertificateError(ConnectionError):
+    """The other side's certificate is not trusted; nothing was sent."""
+
+    default_outcome = Outcome.NOT_SENT
+    is_permanent = True
 
 
 class DeadlineExceededError(ConnectorError, builtins.TimeoutError):

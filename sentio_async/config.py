@@ -1,0 +1,163 @@
+"""Settings of a connector: from a mapping, from a model, from the environment.
+
+First found wins: what the caller gives, ``SENTIO_<VENDOR>_<FIELD>``, then the vendor's own names.
+Secrets are ``SecretStr``: they are never part of a repr, a log or an error.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from sentio_async import errors
+
+__all__ = ["ConnectorConfig", "Timeouts", "check_url", "is_loopback", "load_config"]
+
+C = TypeVar("C", bound="ConnectorConfig")
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_loopback(host: str | None) -> bool:
+    """The host is this machine, by one of the names that cannot mean another."""
+    return host in LOOPBACK
+
+
+def check_url(url: str, *, allow_plain_http: bool = False) -> str:
+    """The URL without a trailing slash; https, or http to this machine only."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("a URL such as https://host is needed")
+    if parts.username or parts.password:
+        raise ValueError("a URL must not carry a user name or password")
+    if parts.scheme == "http" and not (allow_plain_http or is_loopback(parts.hostname)):
+        raise ValueError("plain http is for this machine only; use https")
+    return url.rstrip("/")
+
+
+class Timeouts(BaseModel):
+    """How long each step may take, in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    connect: float = Field(default=5.0, gt=0)
+    read: float = Field(default=10.0, gt=0)
+    write: float = Field(default=10.0, gt=0)
+    pool: float = Field(default=5.0, gt=0)
+    total: float = Field(default=30.0, gt=0)
+    """One call as a whole, retries and waiting included."""
+
+
+class ConnectorConfig(BaseModel):
+    """What every connector can be told."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
+    )
+
+    vendor: ClassVar[str] = ""
+    environment: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """The vendor's own variable names by field, in the order in which they are looked up."""
+
+    name: str | None = None
+    """What to call this connector in logs and health reports; the vendor's name if None."""
+    allow_plain_http: bool = False
+    """Accept http:// URLs to other machines: keys then cross the network in the clear."""
+    timeouts: Timeouts = Timeouts()
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
+    max_in_flight: int = Field(default=20, gt=0)
+    retry_attempts: int = Field(default=4, ge=1)
+    """Tries of one call in all; 1 switches retrying off."""
+    breaker_failures: int = Field(default=5, ge=1)
+    """Failures in a row after which calls are refused for a while."""
+    requests_per_minute: int | None = Field(default=None, gt=0)
+    """Overrides the vendor's documented limit."""
+
+    @property
+    def label(self) -> str:
+        """The name in logs and reports."""
+        return self.name or self.vendor
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret text in this configuration, for the redaction of logs and errors."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        values += [each for value in values if isinstance(value, Mapping) for each in value.values()]
+        secrets = (v.get_secret_value() for v in values if isinstance(v, SecretStr))
+        return tuple(secret for secret in secrets if secret)
+
+    @field_validator("base_url", "data_url", "webhook_url", check_fields=False)
+    @classmethod
+    def _no_control_characters(cls, value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(text, str) and not text.isprintable():
+            raise ValueError("a URL must not contain control characters")
+        return value
+
+    @classmethod
+    def from_environment(cls, **given: Any) -> Self:
+        """This configuration from environment variables, with ``given`` on top."""
+        return load_config(cls, given)
+
+
+def load_config(
+    kind: type[C],
+    given: Mapping[str, Any] | ConnectorConfig | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+) -> C:
+    """The configuration of ``kind``; raises ConfigurationError in one line, without any value."""
+    if isinstance(given, kind):
+        return given
+    if isinstance(given, ConnectorConfig):
+        raise errors.ConfigurationError(
+            f"{kind.vendor} needs a {kind.__name__}, not a {type(given).__name__}",
+            connector=kind.vendor,
+        )
+    values = _from_environment(kind, os.environ if environ is None else environ)
+    values.update({name: value for name, value in (given or {}).items() if value is not None})
+    try:
+        return kind.model_validate(values)
+    except ValidationError as exc:
+        raise errors.ConfigurationError(_explain(kind, exc), connector=kind.vendor) from None
+
+
+def _from_environment(kind: type[ConnectorConfig], environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field in kind.model_fields:
+        for variable in variables_of(kind, field):
+            if environ.get(variable):
+                values[field] = environ[variable]
+                break
+    return values
+
+
+def variables_of(kind: type[ConnectorConfig], field: str) -> tuple[str, ...]:
+    """The environment variables that can set a field, in the order of looking."""
+    own = f"SENTIO_{kind.vendor}_{field}".upper()
+    return (own, *kind.environment.get(field, ()))
+
+
+def _explain(kind: type[ConnectorConfig], exc: ValidationError) -> str:
+    """What is wrong with which setting, in one line and without the values given."""
+    problems = [_explain_one(kind, error) for error in exc.errors(include_input=False)]
+    return "; ".join(dict.fromkeys(problems))
+
+
+def _explain_one(kind: type[ConnectorConfig], error: Any) -> str:
+    field = ".".join(str(part) for part in error["loc"]) or "settings"
+    match error["type"]:
+        case "missing":
+            variables = " or ".join(variables_of(kind, field)[:3])
+            return f"{field} is missing: pass it, or set {variables}"
+        case "extra_forbidden":
+            known = ", ".join(sorted(kind.model_fields))
+            return f"{field} is not a setting of {kind.vendor}; there are {known}"
+        case "value_error":
+            return (
+                f"{field}: {error['ctx']['error']}" if error["loc"] else str(error["ctx"]["error"])
+            )
+    return f"{field}: {error['msg'][:1].lower()}{error['msg'][1:]}"
