@@ -22,7 +22,7 @@ from sentio_async.models.notices import (
     RecipientResult,
     TradeNotice,
 )
-from sentio_async.models.page import Page, SkippedRow
+from sentio_async.models.page import Page, Rows, SkippedRow
 from sentio_async.models.reference import (
     Activity,
     Asset,
@@ -99,6 +99,7 @@ __all__ = [
     "Quote",
     "Receipt",
     "RecipientResult",
+    "Rows",
     "SkippedRow",
     "Snapshot",
     "StopLoss",

@@ -1,11 +1,12 @@
-"""One page of a longer answer."""
+"""Lists that come from outside: pages of a longer answer, rows of which some were unreadable."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["Page", "SkippedRow"]
+__all__ = ["Page", "Rows", "SkippedRow"]
 
 T = TypeVar("T")
 
@@ -18,10 +19,17 @@ class SkippedRow:
     reason: str
 
 
+class Rows(list[T]):
+    """The rows that could be read; ``skipped`` says which could not, and why."""
+
+    def __init__(self, rows: Iterable[T] = (), skipped: Iterable[SkippedRow] = ()) -> None:
+        super().__init__(rows)
+        self.skipped = tuple(skipped)
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """Some items, and where the rest is; ``next`` is None on the last page."""
 
     items: T
     next: str | None = None
-    skipped: tuple[SkippedRow, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""HTTP: calls declared without I/O, and one session that sends them."""

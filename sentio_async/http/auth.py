@@ -1,0 +1,79 @@
+"""How a request proves who sends it.  Secrets are unwrapped at the last moment, and never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+
+from sentio_async.http.endpoint import Call
+
+__all__ = ["Auth", "BearerAuth", "HeaderAuth", "NoAuth", "SecretHeaders"]
+
+
+class SecretHeaders(dict[str, str]):
+    """Headers that do not show themselves in a repr, so that no traceback does either."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} secret headers>"
+
+
+class Auth(Protocol):
+    """Signs requests."""
+
+    def sign(self, call: Call[Any]) -> Mapping[str, str]:
+        """The headers that prove it; made afresh for every attempt."""
+        ...
+
+    async def refresh(self) -> bool:
+        """Get new proof after a 401; False when there is no way."""
+        ...
+
+
+class NoAuth:
+    """Proves nothing."""
+
+    def sign(self, call: Call[Any]) -> Mapping[str, str]:
+        """No headers."""
+        return SecretHeaders()
+
+    async def refresh(self) -> bool:
+        """There is nothing to refresh."""
+        return False
+
+
+class HeaderAuth:
+    """Fixed headers, such as a key id and its secret."""
+
+    def __init__(self, headers: Mapping[str, SecretStr]) -> None:
+        self._headers = dict(headers)
+
+    def sign(self, call: Call[Any]) -> Mapping[str, str]:
+        """The headers."""
+        return SecretHeaders((n, v.get_secret_value()) for n, v in self._headers.items())
+
+    async def refresh(self) -> bool:
+        """Fixed headers cannot be refreshed."""
+        return False
+
+
+class BearerAuth:
+    """``Authorization: Bearer``; with ``renew`` the token can be replaced after a 401."""
+
+    def __init__(
+        self, token: SecretStr, *, renew: Callable[[], Awaitable[SecretStr]] | None = None
+    ) -> None:
+        self._token = token
+        self._renew = renew
+
+    def sign(self, call: Call[Any]) -> Mapping[str, str]:
+        """The header."""
+        return SecretHeaders(authorization=f"Bearer {self._token.get_secret_value()}")
+
+    async def refresh(self) -> bool:
+        """A new token, where there is a way to get one."""
+        if self._renew is None:
+            return False
+        self._token = await self._renew()
+        return True

@@ -1,0 +1,81 @@
+"""A body is read in pieces and never grows beyond what was allowed, compressed or not."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from sentio_async import errors
+
+__all__ = ["read_body"]
+
+_PIECE = 64 * 1024
+
+
+async def read_body(
+    chunks: AsyncIterator[bytes],
+    headers: Mapping[str, str],
+    *,
+    limit: int,
+    keep_going: Callable[[], None],
+) -> bytes:
+    """The whole body, decompressed, at most ``limit`` bytes long.
+
+    ``keep_going`` is asked before every piece and raises when the time is over.  Raises
+    ResponseTooLargeError, and DecodeError for an encoding that was not asked for.
+    """
+    unpack = _unpacker(headers.get("content-encoding", ""))
+    body = bytearray()
+    received = 0
+    async for chunk in chunks:
+        keep_going()
+        received += len(chunk)
+        if received > limit:
+            raise _too_large(limit)
+        if unpack is None:
+            body += chunk
+        else:
+            unpack.feed(chunk, body, limit)
+        if len(body) > limit:
+            raise _too_large(limit)
+    if unpack is not None:
+        unpack.finish()
+    return bytes(body)
+
+
+def _too_large(limit: int) -> errors.ResponseTooLargeError:
+    return errors.ResponseTooLargeError(f"answer is larger than {limit} bytes")
+
+
+class _Gzip:
+    """Unpacks in pieces, so that 274 bytes cannot become 200 MB before anybody looks."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        self._has_input = False
+
+    def feed(self, chunk: bytes, body: bytearray, limit: int) -> None:
+        self._has_input = self._has_input or bool(chunk)
+        try:
+            while chunk:
+                body += self._stream.decompress(chunk, _PIECE)
+                if len(body) > limit:
+                    raise _too_large(limit)
+                chunk = self._stream.unconsumed_tail
+        except zlib.error as exc:
+            raise errors.DecodeError("answer is not the gzip it claims to be") from exc
+        if self._stream.unused_data:
+            raise errors.DecodeError("answer goes on after the end of its gzip data")
+
+    def finish(self) -> None:
+        if self._has_input and not self._stream.eof:
+            raise errors.DecodeError("answer ends in the middle of its gzip data")
+
+
+def _unpacker(encoding: str) -> _Gzip | None:
+    match encoding.strip().lower():
+        case "" | "identity":
+            return None
+        case "gzip" | "x-gzip":
+            return _Gzip()
+    raise errors.DecodeError(f"answer is encoded as {encoding[:40]!r}; only gzip was asked for")

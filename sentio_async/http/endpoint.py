@@ -1,0 +1,308 @@
+"""A vendor's calls, declared: method, path, how the answer is read, what it costs.
+
+    api = Api("alpaca.trading", problem=read_problem)
+
+    @api.get("/v2/orders/{order_id}", returns=read_order)
+    def order(order_id: str, *, nested: bool = False) -> Parts:
+        return Parts(path={"order_id": order_id}, query={"nested": nested})
+
+Calling ``order("…")`` does no I/O: it gives a ``Call``, which a session sends.  ``api.endpoints``
+lists what was declared; tests, docs and the capability table are made from it.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar
+from urllib.parse import quote
+
+from sentio_async import errors
+from sentio_async.http.wire_json import Json, decode_json, encode_json
+from sentio_async.resilience.limiter import Priority
+
+__all__ = ["Answer", "Api", "Call", "Declared", "Endpoint", "Parts", "Problem", "query_text"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+QueryValue = str | int | bool | Decimal | date | datetime | Enum | Iterable[Any] | None
+
+# RFC 3986 lets these stand in a path segment and in a query as they are.
+_SAFE_IN_PATH = ":@,=+$!*'()"
+_SAFE_IN_QUERY = ",:/"
+
+
+class _Nothing(Enum):
+    NOTHING = 0
+
+
+NOTHING = _Nothing.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: status, headers with lower-case names, body bounded and decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A vendor's error, read from its body.  ``kind`` overrides what the status would say."""
+
+    message: str
+    code: str | int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    kind: type[errors.APIError] | None = None
+    outcome: errors.Outcome | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one call puts into its request.
+
+    ``key`` is the id by which the vendor recognises a repeated write.  ``context`` goes to the
+    reader as keyword arguments, for what the answer itself does not say.  In ``query`` None is
+    left out, True is ``true``, a list is joined by commas, a time is RFC 3339 in UTC.
+    """
+
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, QueryValue] = field(default_factory=dict)
+    json: Json = NOTHING
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Endpoint(Generic[T]):
+    """One declared call."""
+
+    api: Api
+    name: str
+    method: str
+    path: str
+    returns: Callable[..., T]
+    decode: Callable[[bytes], Any]
+    bucket: str
+    cost: int
+    priority: Priority
+    repeatable: bool
+    """May be sent again when the first may have arrived."""
+    accepts: frozenset[int]
+    max_body: int | None
+    authenticated: bool
+    summary: str
+
+    @property
+    def label(self) -> str:
+        """``GET /v2/orders/{order_id}``: the same for every call of this endpoint."""
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call(Generic[T]):
+    """One request, ready to be sent, and how its answer is read."""
+
+    endpoint: Endpoint[T]
+    path: str
+    query: str
+    body: bytes | None
+    headers: Mapping[str, str]
+    key: str | None
+    context: Mapping[str, Any]
+    cost: int
+
+    @property
+    def target(self) -> str:
+        """Path and query as they go on the wire."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def identity(self) -> tuple[str, str, str, bytes | None]:
+        """The same for two calls that ask the same."""
+        return (self.endpoint.api.name, self.endpoint.method, self.target, self.body)
+
+    def read(self, raw: Any) -> T:
+        """The value in a decoded answer."""
+        return self.endpoint.returns(raw, **self.context)
+
+
+class Declared(Generic[P, T]):
+    """A declared endpoint: call it to get a ``Call``."""
+
+    def __init__(self, endpoint: Endpoint[T], build: Callable[P, Parts]) -> None:
+        self.endpoint = endpoint
+        self._build = build
+        self._names = _fields_of(endpoint.path)
+        update_wrapper(self, build)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+        """The request for these arguments."""
+        parts = self._build(*args, **kwargs)
+        has_body = parts.json is not NOTHING
+        headers = dict(parts.headers)
+        if has_body:
+            headers["content-type"] = "application/json"
+        return Call(
+            endpoint=self.endpoint,
+            path=self._fill(parts.path),
+            query=query_text(parts.query),
+            body=encode_json(parts.json) if has_body else None,
+            headers=headers,
+            key=parts.key,
+            context=parts.context,
+            cost=self.endpoint.cost if parts.cost is None else parts.cost,
+        )
+
+    def _fill(self, values: Mapping[str, str]) -> str:
+        if not self._names:
+            return self.endpoint.path
+        if set(values) != set(self._names):
+            raise TypeError(f"{self.endpoint.label} needs {', '.join(self._names)} in its path")
+        return self.endpoint.path.format(**{n: _segment(n, v) for n, v in values.items()})
+
+
+def _fields_of(path: str) -> tuple[str, ...]:
+    return tuple(name for _, name, _, _ in string.Formatter().parse(path) if name)
+
+
+def _segment(name: str, value: str) -> str:
+    """A path segment that stays one: clients resolve dots, and ``..`` would be another call."""
+    text = str(value)
+    if text in ("", ".", "..") or not text.isprintable():
+        raise errors.InvalidRequestError(f"{name}: {text!r} cannot be part of a path")
+    return quote(text, safe=_SAFE_IN_PATH)
+
+
+def query_text(query: Mapping[str, QueryValue]) -> str:
+    """A query string, in the order given; members that are None are left out."""
+    pairs = ((name, _query_value(value)) for name, value in query.items() if value is not None)
+    return "&".join(
+        f"{quote(name, safe='')}={quote(text, safe=_SAFE_IN_QUERY)}" for name, text in pairs
+    )
+
+
+def _query_value(value: QueryValue) -> str:
+    match value:
+        case str():
+            return str(value.value) if isinstance(value, Enum) else value
+        case bool():
+            return "true" if value else "false"
+        case Enum():
+            return str(value.value)
+        case datetime():
+            return _utc_text(value)
+        case date():
+            return value.isoformat()
+        case int():
+            return str(value)
+        case Decimal():
+            return format(value, "f")
+        case Iterable():
+            return ",".join(_query_value(item) for item in value)
+    raise TypeError(f"a {type(value).__name__} cannot stand in a query")
+
+
+def _utc_text(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise errors.InvalidRequestError(f"time: {value.isoformat()} has no zone; use an aware one")
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class Api:
+    """The declared calls of one vendor API.
+
+    ``problem`` reads the vendor's error bodies: it is given the status, the decoded body (None
+    when it is not JSON) and the endpoint.  ``check`` finds failures inside 2xx answers, before
+    the answer is read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        problem: Callable[[int, Json, Endpoint[Any]], Problem | None] | None = None,
+        check: Callable[[Json], Problem | None] | None = None,
+        priority: Priority = Priority.QUOTES,
+    ) -> None:
+        self.name = name
+        self.problem = problem
+        self.check = check
+        self.priority = priority
+        self.endpoints: list[Endpoint[Any]] = []
+
+    def endpoint(
+        self,
+        method: str,
+        path: str,
+        *,
+        returns: Callable[..., T],
+        decode: Callable[[bytes], Any] = decode_json,
+        **options: Any,
+    ) -> Callable[[Callable[P, Parts]], Declared[P, T]]:
+        """Declare a call; see ``Endpoint`` for the options."""
+
+        def declare(build: Callable[P, Parts]) -> Declared[P, T]:
+            endpoint = Endpoint(
+                api=self,
+                name=build.__name__,
+                method=method,
+                path=path,
+                returns=returns,
+                decode=decode,
+                bucket=options.pop("bucket", "default"),
+                cost=options.pop("cost", 1),
+                priority=options.pop("priority", self.priority),
+                repeatable=options.pop("repeatable", method in ("GET", "HEAD")),
+                accepts=frozenset(options.pop("accepts", (200, 201, 202, 204))),
+                max_body=options.pop("max_body", None),
+                authenticated=options.pop("authenticated", True),
+                summary=(build.__doc__ or "").strip().split("\n", 1)[0],
+            )
+            if options:
+                raise TypeError(f"{endpoint.label}: unknown options {', '.join(options)}")
+            self.endpoints.append(endpoint)
+            return Declared(endpoint, build)
+
+        return declare
+
+    def get(
+        self, path: str, *, returns: Callable[..., T], **options: Any
+    ) -> Callable[[Callable[P, Parts]], Declared[P, T]]:
+        """Declare a GET."""
+        return self.endpoint("GET", path, returns=returns, **options)
+
+    def post(
+        self, path: str, *, returns: Callable[..., T], **options: Any
+    ) -> Callable[[Callable[P, Parts]], Declared[P, T]]:
+        """Declare a POST, by default not repeatable."""
+        return self.endpoint("POST", path, returns=returns, **options)
+
+    def put(
+        self, path: str, *, returns: Callable[..., T], **options: Any
+    ) -> Callable[[Callable[P, Parts]], Declared[P, T]]:
+        """Declare a PUT, by default not repeatable."""
+        return self.endpoint("PUT", path, returns=returns, **options)
+
+    def patch(
+        self, path: str, *, returns: Callable[..., T], **options: Any
+    ) -> Callable[[Callable[P, Parts]], Declared[P, T]]:
+        """Declare a PATCH, by default not repeatable."""
+        return self.endpoint("PATCH", path, returns=returns, **options)
+
+    def delete(
+        self, path: str, *, returns: Callable[..., T], **options: Any
+    ) -> Callable[[Callable[P, Parts]], Declared[P, T]]:
+        """Declare a DELETE, by default not repeatable."""
+        return self.endpoint("DELETE", path, returns=returns, **options)

@@ -1,0 +1,118 @@
+"""Secrets stay out of logs and errors, in every form in which they travel.
+
+Every configured secret is registered here while its connector lives.  ``scrub`` replaces it, also
+percent- or base64-encoded, by ``[secret]``.  Filters on the loggers of the libraries underneath
+do the same to what they log; httpx logs whole URLs at INFO.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+__all__ = ["REDACTED", "Redactor", "install_log_filters", "redactor"]
+
+REDACTED = "[secret]"
+_SHORTEST = 4  # a shorter text would blank half of every line
+
+# Filters do not reach child loggers, so each is named.
+_LOGGERS = (
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+    "websockets",
+    "websockets.client",
+    "aiosmtplib",
+    "mail.log",
+    "sentio_async",
+)
+
+_NAMED = re.compile(
+    r"(?i)((?:api[-_]?key|apikey|token|secret|password|passwd|signature|authorization"
+    r"|apca-api-key-id|apca-api-secret-key)[\"']?\s*[=:]\s*[\"']?)"
+    r"((?:bearer|basic)\s+)?[^\s&\"',;)}\]]+"
+)
+
+
+def _forms(secret: str) -> set[str]:
+    """The ways in which a secret is written on a wire or in a log."""
+    raw = secret.encode()
+    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    # A secret inside a longer base64 text starts at one of three offsets.
+    for shift in range(3):
+        text = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
+        inner = text[(0, 2, 3)[shift] : len(text) - (1 if (len(raw) + shift) % 3 else 0)]
+        if len(inner) >= 2 * _SHORTEST:
+            forms |= {inner, inner.replace("+", "-").replace("/", "_")}
+    forms.add(repr(secret)[1:-1])
+    return {form for form in forms if len(form) >= _SHORTEST}
+
+
+class Redactor:
+    """Knows the secrets that are in use, and takes them out of texts."""
+
+    def __init__(self) -> None:
+        self._known: Counter[str] = Counter()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Start to hide these."""
+        self._known.update(secrets)
+        self._compile()
+
+    def remove(self, secrets: Iterable[str]) -> None:
+        """Nobody uses these any more (one ``remove`` for one ``add``)."""
+        self._known.subtract(secrets)
+        self._known += Counter()
+        self._compile()
+
+    def _compile(self) -> None:
+        forms = {form for secret in self._known for form in _forms(secret)}
+        longest_first = sorted(forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+    def scrub(self, text: str) -> str:
+        """The text without secrets."""
+        if self._pattern is not None:
+            text = self._pattern.sub(REDACTED, text)
+        return _NAMED.sub(rf"\1{REDACTED}", text)
+
+    def __repr__(self) -> str:
+        return f"<Redactor of {len(self._known)} secrets>"
+
+
+redactor = Redactor()
+"""The one that this process uses."""
+
+
+class _Filter(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record when it holds a secret; never drop it."""
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):
+            return True
+        clean = redactor.scrub(text)
+        if clean != text:
+            record.msg, record.args = clean, ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = redactor.scrub(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
+_filter = _Filter("")
+
+
+def install_log_filters() -> None:
+    """Redact what the libraries underneath log; doing it twice changes nothing."""
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_filter)
