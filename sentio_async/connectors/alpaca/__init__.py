@@ -1,0 +1,1 @@
+"""Alpaca: trading live and on paper, market data, order updates."""

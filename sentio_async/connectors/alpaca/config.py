@@ -1,0 +1,126 @@
+"""Alpaca's settings, shared by its broker and its data provider.
+
+Paper is the default.  Live trading takes two flags that are set apart from each other:
+``live=True``, and either the live host as ``base_url`` or ``SENTIO_ALLOW_LIVE=1``.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from sentio_async.config import ConnectorConfig, check_url, is_loopback
+from sentio_async.http.auth import Auth, BearerAuth, HeaderAuth
+
+__all__ = ["DATA_URL", "LIVE_URL", "PAPER_URL", "AlpacaConfig", "sign_with"]
+
+PAPER_URL = "https://paper-api.alpaca.markets"
+LIVE_URL = "https://api.alpaca.markets"
+DATA_URL = "https://data.alpaca.markets"
+
+# https://docs.alpaca.markets/docs/authentication: paper keys start with PK, live keys with AK.
+_PAPER_KEY = "PK"
+_LIVE_KEY = "AK"
+
+
+class AlpacaConfig(ConnectorConfig):
+    """What Alpaca can be told: either a key with its secret, or an OAuth token."""
+
+    vendor: ClassVar[str] = "alpaca"
+    environment: ClassVar[dict[str, tuple[str, ...]]] = {
+        "api_key": ("ALPACA_API_KEY", "APCA_API_KEY_ID"),
+        "api_secret": ("ALPACA_API_SECRET", "ALPACA_SECRET_KEY", "APCA_API_SECRET_KEY"),
+        "oauth_token": ("ALPACA_OAUTH_TOKEN", "APCA_API_OAUTH_TOKEN"),
+        "base_url": ("APCA_API_BASE_URL",),
+        "data_url": ("APCA_API_DATA_URL",),
+    }
+
+    api_key: SecretStr | None = None
+    api_secret: SecretStr | None = None
+    oauth_token: SecretStr | None = None
+    """Instead of a key and a secret: an app's token for somebody's account."""
+    live: bool = False
+    """Trade with real money; needs a second flag, see above."""
+    base_url: str = PAPER_URL
+    """Where orders go: the paper host, or the live one with ``live=True``, if not given."""
+    data_url: str = DATA_URL
+    feed: Literal["iex", "sip", "delayed_sip", "boats", "overnight", "otc"] | None = None
+    """Where stock prices come from; the best one of the plan if None."""
+    options_feed: Literal["opra", "indicative"] | None = None
+    """Where option prices come from; the best one of the plan if None."""
+    data_requests_per_minute: int = Field(default=200, gt=0)
+    """The limit of the data plan: 200 on Basic, 10,000 on Algo Trader Plus."""
+
+    @property
+    def is_paper(self) -> bool:
+        """No real money moves."""
+        return not self.live
+
+    @field_validator("base_url", "data_url")
+    @classmethod
+    def _without_version(cls, value: str) -> str:
+        # Vendors' own variables often end in the version, which every path here has already.
+        bare = value.rstrip("/")
+        return bare.removesuffix("/v2") if "://" in bare else bare
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.live and "base_url" not in self.model_fields_set:
+            if not _is_live_allowed():
+                raise ValueError(
+                    "live=True needs a second flag: set SENTIO_ALLOW_LIVE=1, or give "
+                    f"base_url={LIVE_URL!r}"
+                )
+            object.__setattr__(self, "base_url", LIVE_URL)
+        for url in (self.base_url, self.data_url):
+            check_url(url, allow_plain_http=self.allow_plain_http)
+        self._check_credentials()
+        self._check_account()
+        return self
+
+    def _check_credentials(self) -> None:
+        if self.oauth_token is not None:
+            if self.api_key is not None or self.api_secret is not None:
+                raise ValueError("give api_key and api_secret, or oauth_token, not both")
+            return
+        if self.api_key is None:
+            raise ValueError(
+                "api_key is missing: pass it, or set SENTIO_ALPACA_API_KEY or ALPACA_API_KEY"
+            )
+        if self.api_secret is None:
+            raise ValueError(
+                "api_secret is missing: pass it, or set SENTIO_ALPACA_API_SECRET or "
+                "ALPACA_API_SECRET"
+            )
+
+    def _check_account(self) -> None:
+        """Paper and live are two accounts with two hosts and two kinds of keys."""
+        host = urlsplit(self.base_url).hostname
+        is_live_host = host == urlsplit(LIVE_URL).hostname
+        is_paper_host = host == urlsplit(PAPER_URL).hostname
+        if is_live_host and not self.live:
+            raise ValueError(f"base_url is Alpaca's live host; set live=True, or use {PAPER_URL}")
+        if is_paper_host and self.live:
+            raise ValueError(f"base_url is Alpaca's paper host; leave out live, or use {LIVE_URL}")
+        if self.live and not is_live_host and not _is_live_allowed():
+            raise ValueError("live=True at another host than Alpaca's needs SENTIO_ALLOW_LIVE=1")
+        prefix = self.api_key.get_secret_value()[:2] if self.api_key is not None else ""
+        if self.live and prefix == _PAPER_KEY:
+            raise ValueError("api_key is a paper key (PK...), live trading needs AK...")
+        if not self.live and prefix == _LIVE_KEY and not is_loopback(host):
+            raise ValueError("api_key is a live key (AK...), paper trading needs PK...")
+
+
+def _is_live_allowed() -> bool:
+    return os.environ.get("SENTIO_ALLOW_LIVE") == "1"
+
+
+def sign_with(config: AlpacaConfig) -> Auth:
+    """How this configuration's requests prove who sends them."""
+    if config.oauth_token is not None:
+        return BearerAuth(config.oauth_token)
+    keys = {"apca-api-key-id": config.api_key, "apca-api-secret-key": config.api_secret}
+    return HeaderAuth({name: value for name, value in keys.items() if value is not None})
