@@ -1,0 +1,495 @@
+"""Never more than n in any window: an exact log of what was admitted.
+
+A token bucket lets up to 2n-1 through around a refill, and vendors count exactly.  The log is
+padded by a moment, because requests sent apart can arrive bunched.  Several windows are taken
+together or not at all; whoever waits does so in the order of ``Priority``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, overload
+
+from sentio_async import errors
+from sentio_async.clock import SYSTEM_CLOCK, Clock
+from sentio_async.resilience.deadline import current_deadline
+from sentio_async.resilience.wrapping import Decorator, check_coroutine_function, name_of
+
+__all__ = ["Limiter", "Limiters", "Permit", "Priority", "Window", "rate_limit"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# A timer may fire early by the resolution of the loop's clock; asking again at once would spin.
+_LEAST_DELAY = 0.001
+TOO_MANY = 429
+# For a 429 that does not say how long to wait.
+DEFAULT_BLOCK = 1.0
+
+
+class Priority(IntEnum):
+    """Who goes first.  Cancelling an order counts as ORDERS."""
+
+    ORDERS = 0
+    ACCOUNT = 1
+    QUOTES = 2
+    HISTORY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most ``limit`` in any ``seconds``."""
+
+    limit: int
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if self.limit < 1 or not 0 < self.seconds < math.inf:
+            raise errors.ConfigurationError(
+                f"window: {self.limit} per {self.seconds} s can admit nothing"
+            )
+
+
+class Permit:
+    """Leave for one request; ``Limiter.give_back`` returns it when nothing was sent."""
+
+    __slots__ = ("at", "cost")
+
+    def __init__(self, at: float, cost: int) -> None:
+        self.at = at
+        self.cost = cost
+
+
+class _Waiter:
+    __slots__ = ("cost", "deadline", "future", "priority", "queued", "seq", "since")
+
+    def __init__(self, cost: int, priority: Priority, deadline: float, since: float) -> None:
+        self.future: asyncio.Future[Permit | None] = asyncio.get_running_loop().create_future()
+        self.cost = cost
+        self.priority = priority
+        self.deadline = deadline
+        self.since = since
+        self.seq = 0
+        self.queued = False
+
+
+class _Log:
+    """What one window has admitted, and what of it still counts."""
+
+    __slots__ = (
+        "claim",
+        "claim_until",
+        "configured",
+        "entries",
+        "limit",
+        "reserve",
+        "span",
+        "used",
+    )
+
+    def __init__(self, window: Window, reserve: int, padding: float) -> None:
+        self.configured = self.limit = window.limit
+        self.span = window.seconds + padding
+        self.reserve = min(reserve, window.limit - 1)
+        self.entries: deque[Permit] = deque()
+        self.used = 0
+        # Taken by other processes with the same key, as the vendor's headers tell.
+        self.claim = 0
+        self.claim_until = 0.0
+
+    def trim(self, now: float) -> None:
+        entries, span = self.entries, self.span
+        while entries and entries[0].at + span <= now:
+            self.used -= entries.popleft().cost
+        if self.claim and self.claim_until <= now:
+            self.claim = 0
+
+    def capacity(self, cost: int, priority: Priority) -> int:
+        """Slots open to this priority; a limit tightened below ``cost`` waits for all of them."""
+        kept = self.reserve if priority else 0
+        return max(cost, self.limit - kept)
+
+    def earliest(self, demand: int, capacity: int, now: float) -> float:
+        """When ``demand`` slots, one after the other, will have become free."""
+        rounds, rest = divmod(max(demand, 1) - 1, capacity)
+        need = self.used + self.claim + min(demand, rest + 1) - capacity
+        return self._freed(need, now) + rounds * self.span
+
+    def _freed(self, need: int, now: float) -> float:
+        if need <= 0:
+            return now
+        claim = self.claim
+        for entry in self.entries:
+            at = entry.at + self.span
+            if claim and self.claim_until <= at:
+                need, claim = need - claim, 0
+                if need <= 0:
+                    return self.claim_until
+            need -= entry.cost
+            if need <= 0:
+                return at
+        return self.claim_until
+
+
+class Limiter:
+    """Admits at most what every window allows, most important first.
+
+    ``reserve`` slots of each window are kept for ``Priority.ORDERS``.  A HISTORY call that has
+    waited ``ageing`` seconds is treated as a quote of the same age, so it is never starved.
+    Limits are only ever tightened by what a vendor answers.
+    """
+
+    def __init__(
+        self,
+        windows: Iterable[Window],
+        *,
+        name: str = "",
+        clock: Clock = SYSTEM_CLOCK,
+        reserve: int = 0,
+        padding: float = 0.05,
+        ageing: float = 30.0,
+    ) -> None:
+        self.name = name
+        self.windows = tuple(windows)
+        self._clock = clock
+        self._time = clock.time
+        self._reserve = max(reserve, 0)
+        self._padding = padding
+        self._ageing = ageing
+        self._logs = [_Log(window, self._reserve, padding) for window in self.windows]
+        self._queues: tuple[deque[_Waiter], ...] = tuple(deque() for _ in Priority)
+        self._demand = [0 for _ in Priority]
+        self._waiting = 0
+        self._seq = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._blocked_until = -math.inf
+        self._paced_until = -math.inf
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait."""
+        return self._waiting
+
+    async def acquire(
+        self,
+        cost: int = 1,
+        *,
+        priority: Priority = Priority.QUOTES,
+        deadline: float | None = None,
+    ) -> Permit:
+        """Wait for ``cost`` slots in every window; ``deadline`` is absolute ``clock.time()``.
+
+        Raises RateLimitError at once when the wait cannot fit, and at the deadline when more
+        important calls came in between.
+        """
+        now = self._time()
+        if not self._waiting or not any(self._queues[: priority + 1]):
+            if self._fits(cost, priority, now):
+                return self._admit(cost, now)
+            self._check_cost(cost, priority)
+        return await self._queue(cost, priority, deadline, now)
+
+    def _fits(self, cost: int, priority: Priority, now: float) -> bool:
+        if now < self._blocked_until:
+            return False
+        for log in self._logs:
+            entries = log.entries
+            if log.claim or (entries and entries[0].at + log.span <= now):
+                log.trim(now)
+            kept = log.reserve if priority else 0
+            if log.used + log.claim + cost > log.limit - kept and (
+                log.used + log.claim or cost > log.configured - kept
+            ):
+                return False
+        return True
+
+    def _admit(self, cost: int, now: float) -> Permit:
+        permit = Permit(now, cost)
+        for log in self._logs:
+            log.entries.append(permit)
+            log.used += cost
+        if now < self._paced_until:
+            self._blocked_until = max(self._blocked_until, now + self._gap() * cost)
+        return permit
+
+    def _check_cost(self, cost: int, priority: Priority) -> None:
+        for log in self._logs:
+            most = log.configured - (log.reserve if priority else 0)
+            if cost > most:
+                raise errors.InvalidRequestError(
+                    f"{self.name or 'limiter'}: a cost of {cost} can never fit into {most}"
+                )
+
+    async def _queue(
+        self, cost: int, priority: Priority, deadline: float | None, now: float
+    ) -> Permit:
+        ready = self._ready_at(sum(self._demand[: priority + 1]) + cost, cost, priority, now)
+        if deadline is not None and ready > deadline:
+            raise self._too_long(ready - now)
+        waiter = _Waiter(cost, priority, math.inf if deadline is None else deadline, now)
+        self._enter(waiter)
+        expiry = None
+        if deadline is not None:
+            loop = asyncio.get_running_loop()
+            expiry = loop.call_later(deadline - now, self._expire, waiter)
+        try:
+            permit = await waiter.future
+        except asyncio.CancelledError:
+            self._abandon(waiter)
+            raise
+        finally:
+            if expiry is not None:
+                expiry.cancel()
+        if permit is None:
+            now = self._time()
+            raise self._too_long(self._ready_at(cost, cost, priority, now) - now)
+        return permit
+
+    def _ready_at(self, demand: int, cost: int, priority: Priority, now: float) -> float:
+        ready = max(now, self._blocked_until)
+        for log in self._logs:
+            log.trim(now)
+            ready = max(ready, log.earliest(demand, log.capacity(cost, priority), now))
+        return ready
+
+    def _too_long(self, wait: float) -> errors.RateLimitError:
+        limits = ", ".join(f"{log.limit} per {log.span - self._padding:g} s" for log in self._logs)
+        return errors.RateLimitError(
+            f"{self.name or 'limiter'}: {limits or 'blocked'}; a wait of {wait:.3f} s does not fit",
+            retry_after=max(wait, 0.0),
+            scope=self.name or None,
+            outcome=errors.Outcome.NOT_SENT,
+        )
+
+    def _enter(self, waiter: _Waiter) -> None:
+        self._seq += 1
+        waiter.seq = self._seq
+        waiter.queued = True
+        self._queues[waiter.priority].append(waiter)
+        self._demand[waiter.priority] += waiter.cost
+        self._waiting += 1
+        self._pump()
+
+    def _leave(self, waiter: _Waiter) -> None:
+        if waiter.queued:
+            waiter.queued = False
+            self._queues[waiter.priority].remove(waiter)
+            self._demand[waiter.priority] -= waiter.cost
+            self._waiting -= 1
+
+    def _expire(self, waiter: _Waiter) -> None:
+        if waiter.queued and not waiter.future.done():
+            self._leave(waiter)
+            waiter.future.set_result(None)
+            self._pump()
+
+    def _abandon(self, waiter: _Waiter) -> None:
+        """The caller left: a waiter is forgotten, a permit it never saw is given back."""
+        if waiter.future.cancelled():
+            self._leave(waiter)
+            self._pump()
+            return
+        permit = waiter.future.result()
+        if permit is not None:
+            self.give_back(permit)
+
+    def _first(self, now: float) -> _Waiter:
+        """The next in line; there is one."""
+        quotes, history = self._queues[Priority.QUOTES], self._queues[Priority.HISTORY]
+        for queue in self._queues[: Priority.QUOTES]:
+            if queue:
+                return queue[0]
+        if not quotes:
+            return history[0]
+        aged = history and now - history[0].since >= self._ageing
+        return history[0] if aged and history[0].seq < quotes[0].seq else quotes[0]
+
+    def _pump(self) -> None:
+        """Admit whoever can be, and wake up again when the next one can."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._time()
+        while self._waiting:
+            waiter = self._first(now)
+            if waiter.future.cancelled():
+                self._leave(waiter)
+                continue
+            if not self._fits(waiter.cost, waiter.priority, now):
+                self._wake_at(self._ready_at(waiter.cost, waiter.cost, waiter.priority, now), now)
+                return
+            self._leave(waiter)
+            waiter.future.set_result(self._admit(waiter.cost, now))
+
+    def _wake_at(self, ready: float, now: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(max(ready - now, _LEAST_DELAY), self._pump)
+
+    def give_back(self, permit: Permit) -> None:
+        """The request was never sent: its slots are free again.  Twice does nothing."""
+        cost, permit.cost = permit.cost, 0
+        now = self._time()
+        for log in self._logs:
+            log.trim(now)
+            if permit.at + log.span > now:
+                log.used -= cost
+        if self._waiting and now >= self._blocked_until:
+            self._pump()
+
+    def observe(
+        self,
+        *,
+        limit: int | None = None,
+        remaining: int | None = None,
+        reset_in: float | None = None,
+    ) -> None:
+        """Take over what a vendor told of its longest window; it can only tighten ours."""
+        if not self._logs:
+            return
+        now = self._time()
+        log = max(self._logs, key=lambda each: each.span)
+        log.trim(now)
+        if limit is not None and limit > 0:
+            log.limit = min(limit, log.configured)
+        if remaining is None or remaining < 0:
+            return
+        wait = log.span if reset_in is None or not reset_in >= 0 else min(reset_in, log.span)
+        taken = log.limit - log.used - remaining
+        if taken > log.claim:
+            log.claim, log.claim_until = taken, now + wait
+        if remaining == 0 and reset_in is not None:
+            self._block_until(now + wait)
+
+    def block(self, seconds: float) -> None:
+        """The vendor answered 429: admit nobody for so long, then one by one for as long again."""
+        if not 0 < seconds < math.inf:
+            return
+        until = self._time() + seconds
+        longest = max((log.span for log in self._logs), default=0.0)
+        self._paced_until = max(self._paced_until, until + min(seconds, longest))
+        self._block_until(until)
+
+    def _block_until(self, until: float) -> None:
+        if until <= self._blocked_until:
+            return
+        self._blocked_until = until
+        if not self._waiting:
+            return
+        late = [each for queue in self._queues for each in queue if each.deadline < until]
+        for waiter in late:
+            self._expire(waiter)
+        self._pump()
+
+    def _gap(self) -> float:
+        return max((log.span / log.limit for log in self._logs), default=0.0)
+
+    def tighten(self, windows: Iterable[Window]) -> None:
+        """Keep these windows too; of two windows of the same length the smaller limit counts."""
+        for window in windows:
+            span = window.seconds + self._padding
+            for log in self._logs:
+                if log.span == span:
+                    log.configured = min(log.configured, window.limit)
+                    log.limit = min(log.limit, log.configured)
+                    log.reserve = min(log.reserve, log.configured - 1)
+                    break
+            else:
+                self._logs.append(self._copied(window))
+        self.windows = tuple(Window(log.configured, log.span - self._padding) for log in self._logs)
+
+    def _copied(self, window: Window) -> _Log:
+        """A new window that knows what was admitted before it was."""
+        log = _Log(window, self._reserve, self._padding)
+        longest = max(self._logs, key=lambda each: each.span, default=log)
+        log.entries = deque(longest.entries)
+        log.used = longest.used
+        return log
+
+
+class Limiters:
+    """One limiter per (host, credential, bucket), shared by everyone who uses that key."""
+
+    def __init__(self) -> None:
+        self._limiters: dict[tuple[str, ...], Limiter] = {}
+
+    def get(
+        self,
+        key: tuple[str, ...],
+        windows: Sequence[Window],
+        *,
+        name: str = "",
+        clock: Clock = SYSTEM_CLOCK,
+        reserve: int = 0,
+    ) -> Limiter:
+        """The limiter under this key; who asks with smaller windows tightens it for all."""
+        limiter = self._limiters.get(key)
+        if limiter is None:
+            limiter = Limiter(windows, name=name, clock=clock, reserve=reserve)
+            self._limiters[key] = limiter
+        elif limiter.windows != tuple(windows):
+            limiter.tighten(windows)
+        return limiter
+
+
+@overload
+def rate_limit(
+    limit: Limiter, /, *, cost: int = 1, priority: Priority = Priority.QUOTES
+) -> Decorator: ...
+
+
+@overload
+def rate_limit(
+    limit: int, seconds: float, /, *, cost: int = 1, priority: Priority = Priority.QUOTES
+) -> Decorator: ...
+
+
+def rate_limit(
+    limit: Limiter | int,
+    seconds: float = 1.0,
+    /,
+    *,
+    cost: int = 1,
+    priority: Priority = Priority.QUOTES,
+) -> Decorator:
+    """Let calls through at most ``limit`` in any ``seconds``, or as a shared Limiter says.
+
+    Calls wait their turn; within ``with_deadline`` a wait that cannot fit raises RateLimitError.
+    A vendor's 429 raised by the function holds the others back too.
+    """
+
+    def decorate(
+        function: Callable[P, Coroutine[Any, Any, T]],
+    ) -> Callable[P, Coroutine[Any, Any, T]]:
+        check_coroutine_function("rate_limit", function)
+        limiter = limit if isinstance(limit, Limiter) else _limiter_for(function, limit, seconds)
+
+        @wraps(function)
+        async def limited(*args: P.args, **kwargs: P.kwargs) -> T:
+            permit = await limiter.acquire(cost, priority=priority, deadline=current_deadline())
+            try:
+                return await function(*args, **kwargs)
+            except errors.ConnectorError as exc:
+                settle(limiter, permit, exc)
+                raise
+
+        return limited
+
+    return decorate
+
+
+def _limiter_for(function: Callable[..., Any], limit: int, seconds: float) -> Limiter:
+    return Limiter([Window(limit, seconds)], name=name_of(function))
+
+
+def settle(limiter: Limiter, permit: Permit, error: errors.ConnectorError) -> None:
+    """Tell a limiter how a call it admitted has failed."""
+    if isinstance(error, errors.RateLimitError) and error.status_code == TOO_MANY:
+        limiter.block(DEFAULT_BLOCK if error.retry_after is None else error.retry_after)
+    elif error.outcome is errors.Outcome.NOT_SENT:
+        limiter.give_back(permit)
