@@ -68,7 +68,8 @@ class ConnectorConfig(BaseModel):
     allow_plain_http: bool = False
     """Accept http:// URLs to other machines: keys then cross the network in the clear."""
     timeouts: Timeouts = Timeouts()
-    max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
+    max_body_bytes: int = Field(default=10 * 1024 * 1024, gt=0)
+    """The largest answer that is read, decompressed; a few known large lists are allowed more."""
     max_in_flight: int = Field(default=20, gt=0)
     retry_attempts: int = Field(default=4, ge=1)
     """Tries of one call in all; 1 switches retrying off."""

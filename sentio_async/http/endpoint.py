@@ -53,6 +53,10 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
+    def __repr__(self) -> str:
+        # A body may hold anything, a key that is echoed included, and tracebacks show locals.
+        return f"<Answer {self.status}, {len(self.body)} bytes>"
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -99,6 +103,9 @@ class Endpoint(Generic[T]):
     priority: Priority
     repeatable: bool
     """May be sent again when the first may have arrived."""
+    shared: bool
+    """Callers who ask the same at the same time share one request; never for what one's own
+    orders change, where an answer may be older than the order."""
     accepts: frozenset[int]
     max_body: int | None
     authenticated: bool
@@ -254,6 +261,7 @@ class Api:
         """Declare a call; see ``Endpoint`` for the options."""
 
         def declare(build: Callable[P, Parts]) -> Declared[P, T]:
+            priority = options.pop("priority", self.priority)
             endpoint = Endpoint(
                 api=self,
                 name=build.__name__,
@@ -263,8 +271,9 @@ class Api:
                 decode=decode,
                 bucket=options.pop("bucket", "default"),
                 cost=options.pop("cost", 1),
-                priority=options.pop("priority", self.priority),
+                priority=priority,
                 repeatable=options.pop("repeatable", method in ("GET", "HEAD")),
+                shared=options.pop("shared", method == "GET" and priority >= Priority.QUOTES),
                 accepts=frozenset(options.pop("accepts", (200, 201, 202, 204))),
                 max_body=options.pop("max_body", None),
                 authenticated=options.pop("authenticated", True),

@@ -2,6 +2,7 @@
 
 from sentio_async.models.bars import Bars
 from sentio_async.models.batch import Batch
+from sentio_async.models.health import ConnectorStatus, HealthReport, HealthStatus
 from sentio_async.models.market import (
     Bar,
     ExchangeStatus,
@@ -70,12 +71,15 @@ __all__ = [
     "Batch",
     "CancelResult",
     "CloseResult",
+    "ConnectorStatus",
     "CorporateAnnouncement",
     "Delivery",
     "EquityPoint",
     "ExchangeStatus",
     "Fill",
     "Greeks",
+    "HealthReport",
+    "HealthStatus",
     "Leg",
     "MarketClock",
     "MarketStatus",

@@ -1,0 +1,25 @@
+"""What every connector is, and the calls of each role."""
+
+from sentio_async.base.broker import BrokerConnector
+from sentio_async.base.connector import (
+    BaseConnector,
+    Capability,
+    Role,
+    ask_for_offers,
+    check_symbol,
+    symbols_of,
+)
+from sentio_async.base.data import DataProviderConnector
+from sentio_async.base.notification import NotificationConnector
+
+__all__ = [
+    "BaseConnector",
+    "BrokerConnector",
+    "Capability",
+    "DataProviderConnector",
+    "NotificationConnector",
+    "Role",
+    "ask_for_offers",
+    "check_symbol",
+    "symbols_of",
+]

@@ -1,0 +1,290 @@
+"""What every connector is: a life, a health, and the calls of its role.
+
+A vendor's class overrides the calls its vendor offers and lists them in ``capabilities``; every
+other call raises ``NotSupportedError`` and names who offers it.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, ClassVar, NoReturn, Self
+
+from sentio_async import errors
+from sentio_async.clock import SYSTEM_CLOCK, Clock
+from sentio_async.config import ConnectorConfig, load_config
+from sentio_async.events import Listener
+from sentio_async.http.auth import Auth
+from sentio_async.http.client import AsyncClient, Resources
+from sentio_async.http.redaction import redactor
+from sentio_async.http.session import Session
+from sentio_async.models.health import ConnectorStatus, HealthReport, HealthStatus
+from sentio_async.resilience.limiter import Window
+
+__all__ = ["BaseConnector", "Capability", "Role", "ask_for_offers", "check_symbol", "symbols_of"]
+
+
+class Role(StrEnum):
+    """What a connector is for."""
+
+    BROKER = "broker"
+    DATA = "data_provider"
+    NOTIFICATION = "notification"
+
+
+class Capability(StrEnum):
+    """What a vendor can do; the contract suite tests each one that a connector declares."""
+
+    # Brokers
+    MARKET_ORDERS = "market_orders"
+    LIMIT_ORDERS = "limit_orders"
+    STOP_ORDERS = "stop_orders"
+    TRAILING_STOPS = "trailing_stops"
+    FRACTIONAL_ORDERS = "fractional_orders"
+    NOTIONAL_ORDERS = "notional_orders"
+    BRACKET_ORDERS = "bracket_orders"
+    MULTI_LEG_ORDERS = "multi_leg_orders"
+    EXTENDED_HOURS = "extended_hours"
+    CLIENT_ORDER_IDS = "client_order_ids"
+    REPLACE_ORDERS = "replace_orders"
+    CANCEL_ALL = "cancel_all"
+    CLOSE_POSITIONS = "close_positions"
+    ACTIVITIES = "activities"
+    PORTFOLIO_HISTORY = "portfolio_history"
+    ASSETS = "assets"
+    OPTION_CONTRACTS = "option_contracts"
+    CLOCK = "clock"
+    CALENDAR = "calendar"
+    WATCHLISTS = "watchlists"
+    PAPER_TRADING = "paper_trading"
+    # Market data
+    QUOTES = "quotes"
+    BATCH_QUOTES = "batch_quotes"
+    TRADES = "trades"
+    SNAPSHOTS = "snapshots"
+    BARS = "bars"
+    TICK_HISTORY = "tick_history"
+    MARKET_STATUS = "market_status"
+    NEWS = "news"
+    OPTION_CHAINS = "option_chains"
+    CORPORATE_ACTIONS = "corporate_actions"
+    REFERENCE = "reference"
+    INDICATORS = "indicators"
+    CRYPTO = "crypto"
+    FOREX = "forex"
+    # Streams, of both
+    ORDER_UPDATES = "order_updates"
+    QUOTE_STREAM = "quote_stream"
+    # Notifications
+    RECIPIENTS = "recipients"
+    HTML = "html"
+    ATTACHMENTS = "attachments"
+    SIGNATURES = "signatures"
+
+
+_Offers = Callable[[Capability, Role], Sequence[str]]
+
+
+def _nobody(_capability: Capability, _role: Role) -> Sequence[str]:
+    return ()
+
+
+_offers: _Offers = _nobody
+
+
+def ask_for_offers(who: _Offers) -> None:
+    """Let ``who`` say which vendors offer a capability, for the text of NotSupportedError."""
+    global _offers
+    _offers = who
+
+
+class BaseConnector:
+    """One vendor, in one role.
+
+    ``config`` is a mapping, the vendor's own model, or None for the environment alone.
+    ``client`` is any ``httpx.AsyncClient``; it is never closed here.  ``resources`` is what the
+    connectors of one hub share.  Use it as ``async with``, or call ``connect`` and ``disconnect``.
+    """
+
+    vendor: ClassVar[str]
+    role: ClassVar[Role]
+    Config: ClassVar[type[ConnectorConfig]] = ConnectorConfig
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+
+    def __init__(
+        self,
+        config: Mapping[str, Any] | ConnectorConfig | None = None,
+        *,
+        client: AsyncClient | None = None,
+        resources: Resources | None = None,
+        listeners: Sequence[Listener] = (),
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        if client is not None and resources is not None:
+            raise errors.ConfigurationError("give client or resources, not both")
+        self._config = load_config(self.Config, config)
+        self._resources = resources or Resources(client=client, listeners=listeners, clock=clock)
+        self._clock = self._resources.clock
+        self._sessions: list[Session] = []
+        self._connected_at: datetime | None = None
+        secrets = self._config.secrets()
+        redactor.add(secrets)
+        # Late answers may still be logged after disconnect, so they stay hidden until the end.
+        weakref.finalize(self, redactor.remove, secrets)
+
+    def _open_session(
+        self,
+        base_url: str,
+        *,
+        auth: Auth,
+        buckets: Mapping[str, Sequence[Window]] | None = None,
+        credential: str = "",
+    ) -> Session:
+        """A session to one host of the vendor; ``credential`` tells whose quota it uses."""
+        session = Session(
+            self._config,
+            base_url,
+            auth=auth,
+            resources=self._resources,
+            buckets=buckets,
+            credential=credential,
+        )
+        self._sessions.append(session)
+        return session
+
+    @property
+    def name(self) -> str:
+        """What this connector is called in logs and reports."""
+        return self._config.label
+
+    @property
+    def is_connected(self) -> bool:
+        """``connect`` has succeeded and ``disconnect`` was not called since."""
+        return self._connected_at is not None
+
+    def supports(self, capability: Capability | str) -> bool:
+        """Whether this vendor offers it."""
+        return capability in self.capabilities
+
+    async def connect(self) -> None:
+        """Reach the vendor and see that the credentials are right; a second call does nothing."""
+        if self.is_connected:
+            return
+        self._resources.enter()
+        try:
+            await self._check()
+        except BaseException:
+            await self._resources.leave()
+            raise
+        self._connected_at = self._clock.utcnow()
+
+    async def disconnect(self) -> None:
+        """Let go of what ``connect`` took; a second call does nothing."""
+        if not self.is_connected:
+            return
+        self._connected_at = None
+        await self._close()
+        await self._resources.leave()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+
+    async def health_check(self) -> HealthReport:
+        """Ask the vendor something cheap; a failure is a report, not an exception."""
+        started = self._clock.time()
+        try:
+            reason = await self._check()
+        except errors.ConnectorError as exc:
+            return self._report(_status_of(exc), reason=f"{type(exc).__name__}: {exc}")
+        latency = self._clock.time() - started
+        status = HealthStatus.HEALTHY if reason is None else HealthStatus.DEGRADED
+        return self._report(status, latency=latency, reason=reason)
+
+    def _report(
+        self, status: HealthStatus, *, latency: float | None = None, reason: str | None = None
+    ) -> HealthReport:
+        return HealthReport(
+            connector=self.name,
+            status=status,
+            checked_at=self._clock.utcnow(),
+            latency=latency,
+            reason=reason,
+        )
+
+    def get_status(self) -> ConnectorStatus:
+        """What is known without asking anybody; costs nothing and never fails."""
+        successes = [s.stats.last_success_at for s in self._sessions if s.stats.last_success_at]
+        problems = [s.stats.last_error for s in self._sessions if s.stats.last_error]
+        return ConnectorStatus(
+            connector=self.name,
+            vendor=self.vendor,
+            role=self.role.value,
+            is_connected=self.is_connected,
+            connected_at=self._connected_at,
+            breakers={
+                f"{session.host} {kind}": breaker.state.value
+                for session in self._sessions
+                for kind, breaker in session.breakers.items()
+            },
+            in_flight=sum(session.in_flight for session in self._sessions),
+            last_success_at=max(successes, default=None),
+            last_error=problems[-1] if problems else None,
+        )
+
+    async def _check(self) -> str | None:
+        """Ask the vendor something cheap; a text says what is not quite right."""
+        raise NotImplementedError
+
+    async def _close(self) -> None:
+        """Let go of what this vendor holds besides the shared client."""
+
+    def _unsupported(self, capability: Capability) -> NoReturn:
+        others = tuple(v for v in _offers(capability, self.role) if v != self.vendor)
+        hint = f"; {', '.join(others)} can" if others else ""
+        raise errors.NotSupportedError(
+            f"{capability.value.replace('_', ' ')}: not offered{hint}",
+            available_from=others,
+            connector=self.name,
+        )
+
+    def __repr__(self) -> str:
+        state = "connected" if self.is_connected else "not connected"
+        return f"<{type(self).__name__} {self.name!r} {state}>"
+
+
+def _status_of(exc: errors.ConnectorError) -> HealthStatus:
+    # Throttled is not broken.
+    if isinstance(exc, errors.RateLimitError):
+        return HealthStatus.DEGRADED
+    return HealthStatus.UNHEALTHY
+
+
+def symbols_of(symbols: Iterable[str]) -> list[str]:
+    """The symbols without repetition, in order; a single text is refused, it is not a list."""
+    if isinstance(symbols, str):
+        raise errors.InvalidRequestError(f"symbols: a list is needed, such as [{symbols!r}]")
+    names = list(dict.fromkeys(symbols))
+    for name in names:
+        check_symbol(name)
+    return names
+
+
+def check_symbol(symbol: str) -> str:
+    """The symbol, if it can be one at any venue; raises InvalidRequestError otherwise."""
+    if not isinstance(symbol, str) or not symbol.strip() or not symbol.isprintable():
+        raise errors.InvalidRequestError(f"symbol: {symbol!r} is not one")
+    if len(symbol) > 40 or any(c.isspace() or c == "," for c in symbol):
+        raise errors.InvalidRequestError(f"symbol: {symbol!r} is not one")
+    return symbol

@@ -1,0 +1,182 @@
+"""What went wrong, in our own words: httpx's exceptions and vendors' refusals become our errors.
+
+Nothing else in the library turns a foreign exception into one of ours.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from sentio_async import errors
+from sentio_async.errors import Outcome
+from sentio_async.http.endpoint import Answer, Call, Problem
+from sentio_async.http.redaction import redactor
+from sentio_async.resilience.retry_after import retry_after_from
+
+__all__ = ["Evidence", "from_answer", "from_exception", "from_problem"]
+
+_MOST_OF_A_BODY = 2048
+_REQUEST_IDS = ("x-request-id", "apca-request-id", "request-id")
+
+# A proxy or an overloaded server may say these after it has passed the request on.
+_MAY_HAVE_HAPPENED = frozenset({408, 425})
+
+_BY_STATUS: dict[int, type[errors.APIError]] = {
+    400: errors.BadRequestError,
+    401: errors.AuthenticationError,
+    403: errors.PermissionError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+    422: errors.BadRequestError,
+    429: errors.RateLimitError,
+}
+
+
+class Evidence:
+    """What was seen of one exchange: whether its request began to leave this process."""
+
+    __slots__ = ("is_sent", "is_traced")
+
+    def __init__(self) -> None:
+        self.is_traced = False
+        self.is_sent = False
+
+    async def note(self, event: str, _info: Any) -> None:
+        """Hear of one step of httpcore's ``trace`` extension."""
+        self.is_traced = True
+        if event.endswith("send_request_headers.started"):
+            self.is_sent = True
+
+    @property
+    def outcome(self) -> Outcome:
+        """NOT_SENT only if every step was seen and sending was not among them."""
+        return Outcome.NOT_SENT if self.is_traced and not self.is_sent else Outcome.UNKNOWN
+
+
+def from_exception(exc: Exception, evidence: Evidence) -> errors.ConnectorError | None:
+    """Our error for a failed exchange; None for an exception that is nobody's business here."""
+    match exc:
+        case errors.ConnectorError():
+            return exc
+        case httpx.ConnectError():
+            return _not_connected(exc)
+        case httpx.ConnectTimeout():
+            return errors.ConnectionError(
+                "no connection within the time allowed", outcome=Outcome.NOT_SENT, phase="connect"
+            )
+        case httpx.PoolTimeout():
+            return errors.ConnectionError(
+                "no free connection within the time allowed",
+                outcome=Outcome.NOT_SENT,
+                phase="pool",
+            )
+        case httpx.TimeoutException():
+            phase = "write" if isinstance(exc, httpx.WriteTimeout) else "read"
+            text = "not sent to its end" if phase == "write" else "no answer"
+            return errors.ConnectionError(
+                f"{text} within the time allowed", outcome=evidence.outcome, phase=phase
+            )
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol() | httpx.LocalProtocolError():
+            return errors.InvalidRequestError(f"request cannot be sent: {_words(exc)}")
+        case httpx.RemoteProtocolError():
+            return errors.ConnectionError(
+                f"answer is not HTTP, or not all of it: {_words(exc)}",
+                outcome=evidence.outcome,
+                phase="read",
+            )
+        case httpx.HTTPError() | OSError() | EOFError() | httpx.StreamError():
+            return errors.ConnectionError(
+                f"connection lost: {_words(exc)}", outcome=evidence.outcome, phase="read"
+            )
+        case RuntimeError() if "client has been closed" in str(exc):
+            return errors.ConnectionError(
+                "the HTTP client is closed", outcome=Outcome.NOT_SENT, phase="pool"
+            )
+    return None
+
+
+def _not_connected(exc: httpx.ConnectError) -> errors.ConnectionError:
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return errors.CertificateError(
+                f"certificate is not trusted: {cause.verify_message}", phase="connect"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return errors.ConnectionError(
+        f"cannot connect: {_words(exc)}", outcome=Outcome.NOT_SENT, phase="connect"
+    )
+
+
+def _words(exc: Exception) -> str:
+    # ReadError and others come without a text.
+    return redactor.scrub(str(exc)) or type(exc).__name__
+
+
+def from_answer(answer: Answer, call: Call[Any], decoded: Any) -> errors.ConnectorError:
+    """The error for an answer whose status is not one the endpoint accepts."""
+    if 300 <= answer.status < 400:
+        return _redirect(answer)
+    problem = None
+    if call.endpoint.api.problem is not None:
+        problem = call.endpoint.api.problem(answer.status, decoded, call.endpoint)
+    return from_problem(problem or _unexplained(answer), answer, decoded)
+
+
+def _unexplained(answer: Answer) -> Problem:
+    kind = "an HTML page" if b"<html" in answer.body[:512].lower() else "no reason"
+    return Problem(f"answered {answer.status} with {kind}")
+
+
+def _redirect(answer: Answer) -> errors.APIError:
+    host = urlsplit(answer.headers.get("location", "")).hostname or "no host"
+    return errors.APIError(
+        f"redirected ({answer.status}) to {redactor.scrub(host)}; redirects are not followed, "
+        "so that keys stay with the host they are for",
+        status_code=answer.status,
+        response=answer,
+    )
+
+
+def from_problem(problem: Problem, answer: Answer, decoded: Any) -> errors.APIError:
+    """The error for a vendor's own words, whatever the status they came with."""
+    kind = problem.kind or _kind_of(answer.status)
+    known: dict[str, Any] = {
+        "status_code": answer.status,
+        "code": problem.code,
+        "details": dict(problem.details),
+        "request_id": _request_id(answer),
+        "body": redactor.scrub(answer.body[:_MOST_OF_A_BODY].decode("utf-8", "replace")),
+        "response": answer,
+        "outcome": problem.outcome or _outcome_of(kind, answer.status),
+    }
+    if issubclass(kind, errors.RateLimitError):
+        known["retry_after"] = problem.retry_after
+        if problem.retry_after is None:
+            known["retry_after"] = retry_after_from(answer.headers, decoded)
+        known["scope"] = answer.headers.get("x-ratelimit-scope")
+    return kind(redactor.scrub(problem.message), **known)
+
+
+def _kind_of(status: int) -> type[errors.APIError]:
+    if status >= 500:
+        return errors.ServerError
+    return _BY_STATUS.get(status, errors.APIError)
+
+
+def _outcome_of(kind: type[errors.APIError], status: int) -> Outcome | None:
+    if status in _MAY_HAVE_HAPPENED or (status < 300 and kind is errors.APIError):
+        return Outcome.UNKNOWN
+    return None
+
+
+def _request_id(answer: Answer) -> str | None:
+    for name in _REQUEST_IDS:
+        if text := answer.headers.get(name):
+            # Older Polygon servers say it twice: "a, a".
+            return text.split(",", 1)[0].strip()
+    return None

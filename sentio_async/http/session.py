@@ -1,0 +1,316 @@
+"""Sends a vendor's declared calls: signed, in time, within limits, and never twice by accident."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sentio_async import errors
+from sentio_async.config import ConnectorConfig, check_url
+from sentio_async.errors import Outcome
+from sentio_async.events import Event, LimitObserved, RowSkipped, tell
+from sentio_async.http.auth import Auth, SecretHeaders
+from sentio_async.http.client import Resources
+from sentio_async.http.endpoint import Answer, Call
+from sentio_async.http.exchange import Outgoing, exchange
+from sentio_async.http.problems import from_answer, from_problem
+from sentio_async.http.redaction import redactor
+from sentio_async.http.wire_json import decode_json
+from sentio_async.models.page import Rows
+from sentio_async.resilience.breaker import BreakerPolicy, CircuitBreaker
+from sentio_async.resilience.bulkhead import Bulkhead
+from sentio_async.resilience.cache import SingleFlight
+from sentio_async.resilience.deadline import remaining
+from sentio_async.resilience.limiter import Limiter, Priority, Window
+from sentio_async.resilience.pipeline import Pipeline, Work
+from sentio_async.resilience.retry import UNSET, RetryBudget, RetryPolicy, Unset
+from sentio_async.resilience.retry_after import limits_from
+
+__all__ = ["Session", "SessionStats"]
+
+T = TypeVar("T")
+
+_NO_LIMIT = (Window(1_000_000, 1.0),)
+
+
+@dataclass(slots=True)
+class SessionStats:
+    """What a session remembers of itself."""
+
+    last_success_at: datetime | None = None
+    last_error: str | None = None
+
+
+class Session:
+    """One vendor host, one credential: sends calls through the pipeline of ``resilience``.
+
+    ``buckets`` names the vendor's quotas; an endpoint belongs to one of them.  Sessions with the
+    same host and ``credential`` in one ``Resources`` share their quotas and circuit breakers.
+    """
+
+    def __init__(
+        self,
+        config: ConnectorConfig,
+        base_url: str,
+        *,
+        auth: Auth,
+        resources: Resources,
+        buckets: Mapping[str, Sequence[Window]] | None = None,
+        credential: str = "",
+    ) -> None:
+        self._config = config
+        self._base_url = check_url(base_url, allow_plain_http=config.allow_plain_http)
+        self._auth = auth
+        self._resources = resources
+        self._buckets = dict(buckets or {})
+        self._credential = hashlib.sha256(credential.encode()).hexdigest()[:16]
+        self._bulkhead = Bulkhead(config.max_in_flight)
+        self._flights: SingleFlight[tuple[Any, ...], Any] = SingleFlight()
+        self._pipelines: dict[tuple[str, str], Pipeline] = {}
+        self._limiters: dict[str, Limiter] = {}
+        self._refreshing: asyncio.Lock | None = None
+        self._proofs = 0
+        self.stats = SessionStats()
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and port that every call goes to."""
+        return self._base_url
+
+    @property
+    def host(self) -> str:
+        """Host and port, for labels."""
+        return self._base_url.split("://", 1)[1]
+
+    async def send(
+        self,
+        call: Call[T],
+        *,
+        timeout: float | None = None,
+        retry: RetryPolicy | None | Unset = UNSET,
+    ) -> T:
+        """The value in the answer; raises ConnectorError, with ``outcome`` set to what is known.
+
+        ``timeout`` is for the call as a whole, retries and waiting included, in seconds.
+        ``retry=None`` sends once.  Market data that is asked for while the same request is under
+        way gets that request's answer.
+        """
+        if call.endpoint.shared and timeout is None and retry is UNSET:
+            value: T = await self._flights.run(call.identity, lambda: self._send(call, None, UNSET))
+            return value
+        return await self._send(call, timeout, retry)
+
+    async def _send(
+        self, call: Call[T], timeout: float | None, retry: RetryPolicy | None | Unset
+    ) -> T:
+        endpoint = call.endpoint
+        work = Work(
+            connector=self._config.label,
+            operation=endpoint.label,
+            priority=endpoint.priority,
+            cost=call.cost,
+            repeatable=endpoint.repeatable,
+            bucket=endpoint.bucket,
+        )
+        total = self._config.timeouts.total if timeout is None else timeout
+        allowed = remaining(self._resources.clock)
+        if allowed is not None:
+            total = min(total, allowed)
+        deadline = self._resources.clock.time() + total
+
+        async def attempt(expires_at: float) -> T:
+            return await self._attempt(call, expires_at)
+
+        try:
+            value = await self._pipeline(call).run(attempt, work, deadline=deadline, retry=retry)
+        except errors.ConnectorError as exc:
+            self.stats.last_error = f"{type(exc).__name__}: {exc}"
+            raise
+        self.stats.last_success_at = self._resources.clock.utcnow()
+        return value
+
+    async def _attempt(self, call: Call[T], expires_at: float) -> T:
+        """One exchange; a 401 gets one more with fresh proof, where there is a way to get it."""
+        try:
+            proof = self._proofs
+            answer = await self._exchange(call, expires_at)
+            if answer.status == 401 and await self._refresh(proof):
+                answer = await self._exchange(call, expires_at)
+            return self._read(call, answer)
+        except errors.ConnectorError as exc:
+            exc.connector = exc.connector or self._config.label
+            exc.operation = exc.operation or call.endpoint.label
+            exc.request = exc.request or redactor.scrub(self._show(call))
+            raise
+
+    async def _exchange(self, call: Call[Any], expires_at: float) -> Answer:
+        headers = {**call.headers, "accept": "application/json", "accept-encoding": "gzip"}
+        signed = self._auth.sign(call) if call.endpoint.authenticated else {}
+        outgoing = Outgoing(
+            method=call.endpoint.method,
+            url=self._base_url + call.target,
+            headers=SecretHeaders({**headers, **signed}),
+            body=call.body,
+            timeouts=self._config.timeouts,
+            max_body=call.endpoint.max_body or self._config.max_body_bytes,
+        )
+        answer = await exchange(self._resources.client, outgoing, expires_at, self._resources.tasks)
+        self._observe(call, answer)
+        return answer
+
+    async def _refresh(self, proof: int) -> bool:
+        """Get new proof once, however many calls found the old one refused at the same time."""
+        if self._refreshing is None:
+            self._refreshing = asyncio.Lock()
+        async with self._refreshing:
+            if self._proofs == proof:
+                if not await self._auth.refresh():
+                    return False
+                self._proofs += 1
+            return True
+
+    def _read(self, call: Call[T], answer: Answer) -> T:
+        endpoint = call.endpoint
+        if answer.status not in endpoint.accepts:
+            raise from_answer(answer, call, _decoded_or_none(call, answer))
+        try:
+            raw = endpoint.decode(answer.body) if answer.body else None
+            if endpoint.api.check is not None:
+                problem = endpoint.api.check(raw)
+                if problem is not None:
+                    raise from_problem(problem, answer, raw)
+            value = call.read(raw)
+        except errors.ConnectorError as exc:
+            if isinstance(exc, errors.DecodeError):
+                _describe(exc, answer)
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
+            error = errors.DecodeError(
+                f"answer is not what {endpoint.label} promises ({type(exc).__name__}: {exc})"
+            )
+            _describe(error, answer)
+            raise error from exc
+        self._tell_of_skipped(call, value)
+        return value
+
+    def _tell_of_skipped(self, call: Call[Any], value: Any) -> None:
+        for row in value.skipped if isinstance(value, Rows) else ():
+            self._tell(
+                RowSkipped(
+                    self._resources.clock.time(),
+                    self._config.label,
+                    call.endpoint.label,
+                    row.index,
+                    row.reason,
+                )
+            )
+
+    def _observe(self, call: Call[Any], answer: Answer) -> None:
+        """What the vendor says of its quota can only tighten ours."""
+        seen = limits_from(answer.headers)
+        if seen is None:
+            return
+        bucket = call.endpoint.bucket
+        limiter = self._limiter(bucket)
+        limiter.observe(limit=seen.limit, remaining=seen.remaining, reset_in=seen.reset_in)
+        self._tell(
+            LimitObserved(
+                self._resources.clock.time(),
+                self._config.label,
+                call.endpoint.label,
+                bucket,
+                seen.limit,
+                seen.remaining,
+                seen.reset_in,
+            )
+        )
+
+    def _tell(self, event: Event) -> None:
+        tell(self._resources.listeners, event)
+
+    def _show(self, call: Call[Any]) -> str:
+        return f"{call.endpoint.method} {self._base_url}{call.target}"
+
+    def _pipeline(self, call: Call[Any]) -> Pipeline:
+        kind = _kind_of(call)
+        key = (call.endpoint.bucket, kind)
+        pipeline = self._pipelines.get(key)
+        if pipeline is None:
+            self._pipelines[key] = pipeline = Pipeline(
+                retry=RetryPolicy(attempts=self._config.retry_attempts),
+                breaker=self._breaker(kind),
+                limiter=self._limiter(call.endpoint.bucket),
+                bulkhead=self._bulkhead,
+                budget=RetryBudget(clock=self._resources.clock),
+                attempt_timeout=None,
+                clock=self._resources.clock,
+                listeners=self._resources.listeners,
+            )
+        return pipeline
+
+    def _limiter(self, bucket: str) -> Limiter:
+        limiter = self._limiters.get(bucket)
+        if limiter is None:
+            windows = self._buckets.get(bucket) or self._buckets.get("default") or _NO_LIMIT
+            if bucket not in self._buckets:
+                bucket = "default"
+            if self._config.requests_per_minute is not None and bucket == "default":
+                windows = (Window(self._config.requests_per_minute, 60.0),)
+            limiter = self._resources.limiters.get(
+                (self._base_url, self._credential, bucket),
+                windows,
+                name=f"{self._config.label} {bucket}",
+                clock=self._resources.clock,
+                reserve=1 if windows[0].limit > 1 else 0,
+            )
+            self._limiters[bucket] = limiter
+        return limiter
+
+    def _breaker(self, kind: str) -> CircuitBreaker:
+        key = (self._base_url, self._credential, kind)
+        breaker = self._resources.breakers.get(key)
+        if breaker is None:
+            breaker = CircuitBreaker(
+                BreakerPolicy(failures=self._config.breaker_failures),
+                name=f"{self._config.label} {kind}",
+                clock=self._resources.clock,
+                listeners=self._resources.listeners,
+            )
+            self._resources.breakers[key] = breaker
+        return breaker
+
+    @property
+    def breakers(self) -> dict[str, CircuitBreaker]:
+        """The circuit breakers of this host and credential, by kind of call."""
+        mine = (self._base_url, self._credential)
+        return {key[2]: b for key, b in self._resources.breakers.items() if key[:2] == mine}
+
+    @property
+    def in_flight(self) -> int:
+        """Requests of this session that hold one of its places now."""
+        return self._bulkhead.in_use
+
+
+def _kind_of(call: Call[Any]) -> str:
+    """The kinds that fail apart from one another: failing quotes never block a cancel."""
+    priority = call.endpoint.priority
+    if priority is Priority.ORDERS and call.endpoint.method == "DELETE":
+        return "cancels"
+    return priority.name.lower()
+
+
+def _decoded_or_none(call: Call[Any], answer: Answer) -> Any:
+    try:
+        return decode_json(answer.body) if answer.body else None
+    except errors.DecodeError:
+        return None
+
+
+def _describe(error: errors.DecodeError, answer: Answer) -> None:
+    excerpt = redactor.scrub(answer.body[:200].decode("utf-8", "replace"))
+    error.outcome = Outcome.UNKNOWN
+    error.add_note(f"status {answer.status}, {len(answer.body)} bytes: {excerpt}")

@@ -1,0 +1,1 @@
+"""Orders: placed once, and what became of them."""
