@@ -1,0 +1,1 @@
+"""Alpaca on the wire: what is asked, and how the answers are read.  Nothing here does I/O."""

@@ -1,0 +1,23 @@
+"""Alpaca's trading API: the declarations of all its calls are collected here.
+
+https://docs.alpaca.markets/reference/trading-api
+"""
+
+from __future__ import annotations
+
+from sentio_async.connectors.alpaca.wire.problems import read_problem
+from sentio_async.http.endpoint import Api
+from sentio_async.http.wire_json import Json
+from sentio_async.resilience.limiter import Priority
+
+__all__ = ["api", "no_body", "nothing"]
+
+api = Api("alpaca.trading", problem=read_problem, priority=Priority.ACCOUNT)
+
+
+def no_body(body: bytes) -> None:
+    """An answer whose body says nothing, be it empty or not."""
+
+
+def nothing(raw: Json) -> None:
+    """What is read from such an answer."""

@@ -1,0 +1,314 @@
+"""Orders: placed, replaced, cancelled, listed.
+
+https://docs.alpaca.markets/reference/postorder
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sentio_async import errors
+from sentio_async.connectors.alpaca.wire.api import api, no_body, nothing
+from sentio_async.connectors.alpaca.wire.numbers import nanoseconds, plain, plain_or_none, times
+from sentio_async.connectors.alpaca.wire.words import (
+    INTENT,
+    ORDER_CLASS,
+    ORDER_TYPE,
+    SIDE,
+    STATUS,
+    TIME_IN_FORCE,
+    asset_class,
+    asset_class_word,
+)
+from sentio_async.http.endpoint import Parts
+from sentio_async.http.reading import decimal, decimal_or_none, read_rows, word
+from sentio_async.http.wire_json import Json, decode_without_duplicates
+from sentio_async.models import (
+    AssetClass,
+    CancelResult,
+    Leg,
+    Order,
+    OrderChange,
+    OrderClass,
+    OrderRequest,
+    OrderSide,
+    Rows,
+)
+from sentio_async.resilience.limiter import Priority
+
+__all__ = [
+    "MAX_PAGE",
+    "cancel_all_orders",
+    "cancel_order",
+    "order",
+    "order_by_client_id",
+    "orders",
+    "place_order",
+    "read_cancel_result",
+    "read_order",
+    "read_orders",
+    "replace_order",
+    "write_change",
+    "write_order",
+]
+
+MAX_PAGE = 500
+MAX_LEGS = 4
+
+_TIMES = (
+    "created_at",
+    "updated_at",
+    "submitted_at",
+    "filled_at",
+    "expired_at",
+    "canceled_at",
+    "failed_at",
+    "replaced_at",
+)
+_AMOUNTS = ("limit_price", "stop_price", "trail_price", "trail_percent")
+
+
+def read_order(raw: Json) -> Order:
+    """An order; the legs, where they were asked for, are orders too."""
+    kind = word(ORDER_CLASS, "order_class", raw.get("order_class") or "")
+    exact = nanoseconds(raw, _TIMES)
+    return Order(
+        id=raw["id"],
+        client_order_id=raw["client_order_id"],
+        symbol=raw.get("symbol") or "",
+        side=_word_or_none(SIDE, "side", raw.get("side"), kind),
+        type=_word_or_none(ORDER_TYPE, "type", raw.get("type", raw.get("order_type")), kind),
+        status=word(STATUS, "status", raw["status"]),
+        venue_status=raw["status"],
+        qty=decimal_or_none(raw.get("qty")),
+        notional=decimal_or_none(raw.get("notional")),
+        filled_qty=decimal(raw["filled_qty"]),
+        filled_avg_price=decimal_or_none(raw.get("filled_avg_price")),
+        time_in_force=word(TIME_IN_FORCE, "time_in_force", raw["time_in_force"]),
+        **{name: decimal_or_none(raw.get(name)) for name in _AMOUNTS},
+        high_water_mark=decimal_or_none(raw.get("hwm")),
+        extended_hours=bool(raw.get("extended_hours")),
+        order_class=kind,
+        asset_class=asset_class(raw.get("asset_class")),
+        position_intent=word(INTENT, "position_intent", raw.get("position_intent") or ""),
+        legs=tuple(read_order(leg) for leg in raw.get("legs") or ()),
+        ratio_qty=decimal_or_none(raw.get("ratio_qty")),
+        replaces=raw.get("replaces"),
+        replaced_by=raw.get("replaced_by"),
+        **times(exact),
+        nanoseconds=exact,
+        raw=raw,
+    )
+
+
+def _word_or_none(words: Mapping[str, Any], field: str, value: Any, kind: OrderClass) -> Any:
+    """A word; the parent of a multi-leg order has no side, and its legs have no type."""
+    if value == "" or (value is None and kind is OrderClass.MLEG):
+        return None
+    return word(words, field, value)
+
+
+def read_orders(raw: Json) -> Rows[Order]:
+    """Orders, beside the reasons for those that could not be read."""
+    return read_rows(raw, read_order, what="orders")
+
+
+def read_cancel_result(raw: Json) -> CancelResult:
+    """What became of one order among many; the HTTP status of the whole says nothing of it."""
+    status = int(raw["status"])
+    body = raw.get("body")
+    return CancelResult(
+        order_id=raw["id"],
+        accepted=200 <= status < 300,
+        status_code=status,
+        reason=body.get("message") if isinstance(body, Mapping) else None,
+    )
+
+
+def read_cancel_results(raw: Json) -> Rows[CancelResult]:
+    """Every order of a request to cancel all, one by one."""
+    return read_rows(raw, read_cancel_result, what="cancelled orders")
+
+
+def write_order(request: OrderRequest) -> dict[str, Json]:
+    """An order as Alpaca takes it: numbers as text, nothing that was not said."""
+    _check(request)
+    members = {
+        "symbol": request.symbol or None,
+        "qty": plain_or_none(request.qty),
+        "notional": plain_or_none(request.notional),
+        "side": request.side,
+        "type": request.type,
+        "time_in_force": request.time_in_force,
+        **{name: plain_or_none(getattr(request, name)) for name in _AMOUNTS},
+        "extended_hours": request.extended_hours or None,
+        "client_order_id": request.client_order_id,
+        "order_class": None if request.order_class is OrderClass.SIMPLE else request.order_class,
+        "take_profit": request.take_profit and _prices(request.take_profit.model_dump()),
+        "stop_loss": request.stop_loss and _prices(request.stop_loss.model_dump()),
+        "legs": [_write_leg(leg) for leg in request.legs] or None,
+        "position_intent": request.position_intent,
+        "advanced_instructions": request.instructions and _instructions(request.instructions),
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _check(request: OrderRequest) -> None:
+    """The mistakes that Alpaca is certain to refuse, before they cost a request."""
+    exits = (request.take_profit is not None) + (request.stop_loss is not None)
+    match request.order_class:
+        case OrderClass.BRACKET | OrderClass.OCO if exits != 2:
+            name = request.order_class.value
+            raise errors.InvalidRequestError(f"order: {name} needs take_profit and stop_loss")
+        case OrderClass.OTO if exits != 1:
+            raise errors.InvalidRequestError("order: oto needs take_profit or stop_loss, not both")
+        case OrderClass.SIMPLE if exits:
+            # Alpaca takes such an order and drops its exits without a word.
+            raise errors.InvalidRequestError(
+                "order: take_profit and stop_loss need order_class 'bracket', 'oco' or 'oto'"
+            )
+        case OrderClass.MLEG if len(request.legs) > MAX_LEGS:
+            raise errors.InvalidRequestError(
+                f"order: at most {MAX_LEGS} legs, not {len(request.legs)}"
+            )
+
+
+def _prices(prices: Mapping[str, Decimal | None]) -> dict[str, str]:
+    return {name: plain(price) for name, price in prices.items() if price is not None}
+
+
+def _write_leg(leg: Leg) -> dict[str, Json]:
+    members = {
+        "symbol": leg.symbol,
+        "ratio_qty": plain(leg.ratio_qty),
+        "side": leg.side,
+        "position_intent": leg.position_intent,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _instructions(given: Mapping[str, Any]) -> dict[str, Json]:
+    return {n: plain(v) if isinstance(v, Decimal) else v for n, v in given.items()}
+
+
+def write_change(change: OrderChange) -> dict[str, Json]:
+    """What is to change, and nothing else."""
+    members = {
+        "qty": plain_or_none(change.qty),
+        "time_in_force": change.time_in_force,
+        "limit_price": plain_or_none(change.limit_price),
+        "stop_price": plain_or_none(change.stop_price),
+        "trail": plain_or_none(change.trail),
+        "client_order_id": change.client_order_id,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+@api.post(
+    "/v2/orders", returns=read_order, decode=decode_without_duplicates, priority=Priority.ORDERS
+)
+def place_order(request: OrderRequest) -> Parts:
+    """Place an order."""
+    return Parts(json=write_order(request), key=request.client_order_id)
+
+
+@api.get("/v2/orders", returns=read_orders)
+def orders(
+    *,
+    status: str = "open",
+    limit: int | None = None,
+    after: datetime | None = None,
+    until: datetime | None = None,
+    direction: str | None = None,
+    nested: bool | None = None,
+    symbols: Iterable[str] | None = None,
+    side: OrderSide | str | None = None,
+    asset_class: AssetClass | str | None = None,
+    before_order_id: str | None = None,
+    after_order_id: str | None = None,
+) -> Parts:
+    """A page of orders, the newest first unless ``direction`` is ``asc``.
+
+    ``open`` leaves out the held exits of a bracket: to see everything that may still trade, take
+    ``status="all"`` with ``nested=True``.
+    """
+    if before_order_id and after_order_id:
+        raise errors.InvalidRequestError("orders: before_order_id or after_order_id, not both")
+    if (before_order_id or after_order_id) and (after or until):
+        raise errors.InvalidRequestError("orders: after and until do not go with an order id")
+    return Parts(
+        query={
+            "status": status,
+            "limit": limit,
+            "after": after,
+            "until": until,
+            "direction": direction,
+            "nested": nested,
+            "symbols": tuple(symbols) if symbols else None,
+            "side": side,
+            "asset_class": asset_class_word(asset_class),
+            "before_order_id": before_order_id,
+            "after_order_id": after_order_id,
+        }
+    )
+
+
+@api.get(
+    "/v2/orders/{order_id}",
+    returns=read_order,
+    decode=decode_without_duplicates,
+    priority=Priority.ORDERS,
+)
+def order(order_id: str, *, nested: bool = False) -> Parts:
+    """One order, with its legs if ``nested``."""
+    return Parts(path={"order_id": order_id}, query={"nested": nested or None})
+
+
+@api.get(
+    "/v2/orders:by_client_order_id",
+    returns=read_order,
+    decode=decode_without_duplicates,
+    priority=Priority.ORDERS,
+)
+def order_by_client_id(client_order_id: str) -> Parts:
+    """The order that was placed under an id of our own."""
+    return Parts(query={"client_order_id": client_order_id})
+
+
+@api.patch(
+    "/v2/orders/{order_id}",
+    returns=read_order,
+    decode=decode_without_duplicates,
+    priority=Priority.ORDERS,
+)
+def replace_order(order_id: str, change: OrderChange) -> Parts:
+    """Replace a working order; the answer is a new order, and the old one may still fill first."""
+    return Parts(path={"order_id": order_id}, json=write_change(change), key=change.client_order_id)
+
+
+# Cancelling twice does no more than cancelling once.
+@api.delete(
+    "/v2/orders/{order_id}",
+    returns=nothing,
+    decode=no_body,
+    priority=Priority.ORDERS,
+    repeatable=True,
+)
+def cancel_order(order_id: str) -> Parts:
+    """Ask for an order to be cancelled; it is open until Alpaca says ``canceled``."""
+    return Parts(path={"order_id": order_id})
+
+
+@api.delete(
+    "/v2/orders",
+    returns=read_cancel_results,
+    accepts=(200, 207),
+    priority=Priority.ORDERS,
+    repeatable=True,
+)
+def cancel_all_orders() -> Parts:
+    """Ask for every open order to be cancelled."""
+    return Parts()
