@@ -1,0 +1,1 @@
+"""E-mail over SMTP: see ``docs/connectors/email.md``."""

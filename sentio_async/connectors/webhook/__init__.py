@@ -1,0 +1,1 @@
+"""Outgoing webhooks: see ``docs/connectors/webhook.md``."""

@@ -1,0 +1,115 @@
+"""What the webhook connector can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from sentio_async import errors
+from sentio_async.config import ConnectorConfig, Timeouts, check_url
+from sentio_async.connectors.webhook.wire import check_header, secret_key
+
+__all__ = ["BodyFormat", "WebhookConfig"]
+
+
+class BodyFormat(StrEnum):
+    """What the receiver understands."""
+
+    STANDARD = "standard"
+    """``{"type": …, "timestamp": …, "data": {…}}``, as Standard Webhooks has it."""
+    SLACK = "slack"
+    """``{"text": …}``: Slack, Mattermost, Discord with ``/slack`` at the end."""
+
+
+class WebhookConfig(ConnectorConfig):
+    """Target, proof and body of the webhook connector."""
+
+    vendor: ClassVar[str] = "webhook"
+    environment: ClassVar[Mapping[str, tuple[str, ...]]] = {"webhook_url": ("WEBHOOK_URL",)}
+
+    webhook_url: SecretStr | None = None
+    """Where to post; it is a credential.  None when every message names its own URL."""
+    format: BodyFormat = BodyFormat.STANDARD
+    headers: Mapping[str, SecretStr] = Field(default_factory=dict)
+    """Sent along to ``webhook_url`` only."""
+    bearer_token: SecretStr | None = None
+    """Sent to ``webhook_url`` only."""
+    signing_secrets: tuple[SecretStr, ...] = ()
+    """``whsec_…`` of Standard Webhooks; two while the receiver changes from one to the other."""
+    recipient_urls: bool = False
+    """Let messages name their own URL; those are checked against private addresses."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Hosts, or networks such as ``10.1.0.0/16``, that a message's own URL may reach anyway."""
+    allowed_ports: tuple[int, ...] = (80, 443, 8443)
+    """Ports that a message's own URL may name."""
+    timeouts: Timeouts = Timeouts(read=20.0, total=60.0)
+    max_body_bytes: int = Field(default=64 * 1024, gt=0)
+
+    @field_validator("headers")
+    @classmethod
+    def _sound_headers(cls, headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+        for name, value in headers.items():
+            try:
+                check_header(name, value.get_secret_value())
+            except errors.InvalidRequestError as exc:
+                raise ValueError(exc.message) from None
+        return headers
+
+    @field_validator("bearer_token")
+    @classmethod
+    def _sound_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not _is_token(token.get_secret_value()):
+            raise ValueError("a token has no spaces and no control characters")
+        return token
+
+    @field_validator("signing_secrets", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        """One secret may stand alone; a text may hold several, as a variable does."""
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        if isinstance(value, str):
+            return tuple(value.replace(",", " ").split())
+        return value
+
+    @field_validator("signing_secrets")
+    @classmethod
+    def _sound_secrets(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in secrets:
+            try:
+                secret_key(secret)
+            except errors.ConfigurationError as exc:
+                raise ValueError(exc.message) from None
+        return secrets
+
+    @model_validator(mode="after")
+    def _a_sound_url(self) -> Self:
+        if self.webhook_url is None:
+            if not self.recipient_urls:
+                raise ValueError(
+                    "webhook_url is missing: pass it, or set SENTIO_WEBHOOK_WEBHOOK_URL or "
+                    "WEBHOOK_URL"
+                )
+            return self
+        url = self.webhook_url.get_secret_value()
+        check_url(url, allow_plain_http=self.allow_plain_http)
+        if urlsplit(url).fragment:
+            raise ValueError("webhook_url must not have a fragment")
+        return self
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret text, the URL's path among them: it is what lets others post."""
+        found = [*super().secrets(), *(s.get_secret_value() for s in self.signing_secrets)]
+        found += [s.removeprefix("whsec_") for s in found if s.startswith("whsec_")]
+        if self.webhook_url is not None:
+            parts = urlsplit(self.webhook_url.get_secret_value())
+            found += [part for part in (parts.path.strip("/"), parts.query) if len(part) > 8]
+        return tuple(dict.fromkeys(found))
+
+
+def _is_token(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
