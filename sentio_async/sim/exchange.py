@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sentio_async.sim.market import Market
     from sentio_async.sim.matching import Engine
+    from sentio_async.sim.prices import Hours
 
 # How often the engine is told the time: orders fill within a blink, and an idle exchange costs
 # about half a percent of one core.
@@ -94,7 +95,7 @@ class Exchange:
     """Alpaca, Polygon, a mail server and a webhook sink, for as long as the block lasts.
 
     Prices follow from `seed`, or from `replay` (bars by symbol, as `read_bars` gives them).
-    `ports` fixes ports by venue name; any other is chosen by the system. `venues` leaves the
+    `hours="nyse"` closes the stock market at night. `ports` fixes ports by venue name; any other is chosen by the system. `venues` leaves the
     others out: without a market venue there is no market, and the start is quicker.
     """
 
@@ -110,7 +111,7 @@ class Exchange:
         *,
         seed: int = 0,
         replay: Mapping[str, Any] | None = None,
-        hours: str | None = None,
+        hours: "Hours" = "always",
         faults: Iterable[FaultRule] = (),
         clock: SimClock | None = None,
         host: str = "127.0.0.1",
@@ -144,7 +145,7 @@ class Exchange:
         seed: int,
         clock: SimClock | None,
         replay: Mapping[str, Any] | None,
-        hours: str | None,
+        hours: "Hours",
     ) -> State:
         clock = clock or SimClock()
         market, engine = cast("tuple[Market, Engine]", (NoMarket(), NoMarket()))
@@ -316,12 +317,11 @@ def _check(what: str, given: Iterable[str], known: Iterable[str]) -> None:
 
 
 def _new_market(
-    clock: SimClock, seed: int, replay: Mapping[str, Any] | None, hours: str | None
+    clock: SimClock, seed: int, replay: Mapping[str, Any] | None, hours: "Hours"
 ) -> "tuple[Market, Engine]":
     from sentio_async.sim.instruments import Instruments
     from sentio_async.sim.market import Market
     from sentio_async.sim.matching import Engine
 
-    opening = {} if hours is None else {"hours": hours}
-    market = Market(clock, Instruments(), seed=seed, replay=replay, **opening)
+    market = Market(clock, Instruments(), seed=seed, replay=replay, hours=hours)
     return market, Engine(market, clock, seed)

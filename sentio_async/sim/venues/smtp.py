@@ -199,6 +199,12 @@ async def misreply(rule: FaultRule, reply: bytes, transport: asyncio.Transport) 
                 transport.close()
 
 
+class Visitor(Session):
+    """A session whose old attribute may be set, as aiosmtpd itself does, without a warning."""
+
+    login_data: Any = None
+
+
 class Postbox:
     """What the mail server does with recipients and messages; aiosmtpd calls it by name."""
 
@@ -238,7 +244,7 @@ class Postbox:
 
     def _keep(self, server: "Conversation", session: Session, envelope: Envelope) -> None:
         raw = cast("bytes", envelope.content)
-        login = session.login_data
+        login = getattr(session.auth_data, "login", None)
         mail = Mail(
             sender=envelope.mail_from or "",
             recipients=tuple(envelope.rcpt_tos),
@@ -283,6 +289,9 @@ class Conversation(SMTP):
         if transport is None:
             return False
         return isinstance(transport.get_extra_info("ssl_object"), ssl.SSLObject)
+
+    def _create_session(self) -> Session:
+        return Visitor(self.loop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet; also called by aiosmtpd once STARTTLS has its session."""
