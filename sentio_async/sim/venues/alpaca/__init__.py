@@ -1,0 +1,1 @@
+"""Alpaca: the trading API and the market data API."""
