@@ -62,41 +62,40 @@ def from_exception(exc: Exception, evidence: Evidence) -> errors.ConnectorError 
     match exc:
         case errors.ConnectorError():
             return exc
+        case httpx.TimeoutException():
+            return _too_late(exc, evidence)
         case httpx.ConnectError():
             return _not_connected(exc)
-        case httpx.ConnectTimeout():
-            return errors.ConnectionError(
-                "no connection within the time allowed", outcome=Outcome.NOT_SENT, phase="connect"
-            )
-        case httpx.PoolTimeout():
-            return errors.ConnectionError(
-                "no free connection within the time allowed",
-                outcome=Outcome.NOT_SENT,
-                phase="pool",
-            )
-        case httpx.TimeoutException():
-            phase = "write" if isinstance(exc, httpx.WriteTimeout) else "read"
-            text = "not sent to its end" if phase == "write" else "no answer"
-            return errors.ConnectionError(
-                f"{text} within the time allowed", outcome=evidence.outcome, phase=phase
-            )
         case httpx.InvalidURL() | httpx.UnsupportedProtocol() | httpx.LocalProtocolError():
             return errors.InvalidRequestError(f"request cannot be sent: {_words(exc)}")
         case httpx.RemoteProtocolError():
-            return errors.ConnectionError(
-                f"answer is not HTTP, or not all of it: {_words(exc)}",
-                outcome=evidence.outcome,
-                phase="read",
-            )
+            text = f"answer is not HTTP, or not all of it: {_words(exc)}"
+            return errors.ConnectionError(text, outcome=evidence.outcome, phase="read")
         case httpx.HTTPError() | OSError() | EOFError() | httpx.StreamError():
-            return errors.ConnectionError(
-                f"connection lost: {_words(exc)}", outcome=evidence.outcome, phase="read"
-            )
+            text = f"connection lost: {_words(exc)}"
+            return errors.ConnectionError(text, outcome=evidence.outcome, phase="read")
         case RuntimeError() if "client has been closed" in str(exc):
             return errors.ConnectionError(
                 "the HTTP client is closed", outcome=Outcome.NOT_SENT, phase="pool"
             )
     return None
+
+
+# What took too long, and whether that alone proves that nothing was sent.
+_LATE: dict[type[httpx.TimeoutException], tuple[str, str, bool]] = {
+    httpx.ConnectTimeout: ("connect", "no connection", True),
+    httpx.PoolTimeout: ("pool", "no free connection", True),
+    httpx.WriteTimeout: ("write", "not sent to its end", False),
+    httpx.ReadTimeout: ("read", "no answer", False),
+}
+
+
+def _too_late(exc: httpx.TimeoutException, evidence: Evidence) -> errors.ConnectionError:
+    phase, text, is_unsent = _LATE.get(type(exc), ("read", "no answer", False))
+    outcome = Outcome.NOT_SENT if is_unsent else evidence.outcome
+    return errors.ConnectionError(
+        f"{text} within the time allowed", outcome=outcome, phase=phase
+    )
 
 
 def _not_connected(exc: httpx.ConnectError) -> errors.ConnectionError:

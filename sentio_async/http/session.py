@@ -91,7 +91,7 @@ class Session:
         call: Call[T],
         *,
         timeout: float | None = None,
-        retry: RetryPolicy | None | Unset = UNSET,
+        retry: RetryPolicy | Unset | None = UNSET,
     ) -> T:
         """The value in the answer; raises ConnectorError, with ``outcome`` set to what is known.
 
@@ -105,7 +105,7 @@ class Session:
         return await self._send(call, timeout, retry)
 
     async def _send(
-        self, call: Call[T], timeout: float | None, retry: RetryPolicy | None | Unset
+        self, call: Call[T], timeout: float | None, retry: RetryPolicy | Unset | None
     ) -> T:
         endpoint = call.endpoint
         work = Work(
