@@ -130,7 +130,7 @@ class ConnectorFactory:
 
     @classmethod
     def _register(
-        cls, role: Role, name: str, connector: type[BaseConnector], base: type[BaseConnector]
+        cls, role: Role, name: str, connector: Any, base: type[BaseConnector]
     ) -> None:
         if not (isinstance(connector, type) and issubclass(connector, base)):
             raise errors.ConfigurationError(f"{name}: a subclass of {base.__name__} is needed")

@@ -281,7 +281,7 @@ def symbols_of(symbols: Iterable[str]) -> list[str]:
     return names
 
 
-def check_symbol(symbol: str) -> str:
+def check_symbol(symbol: Any) -> str:
     """The symbol, if it can be one at any venue; raises InvalidRequestError otherwise."""
     if not isinstance(symbol, str) or not symbol.strip() or not symbol.isprintable():
         raise errors.InvalidRequestError(f"symbol: {symbol!r} is not one")

@@ -6,6 +6,7 @@ Nothing else in the library turns a foreign exception into one of ours.
 from __future__ import annotations
 
 import ssl
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -116,14 +117,16 @@ def _words(exc: Exception) -> str:
     return redactor.scrub(str(exc)) or type(exc).__name__
 
 
-def from_answer(answer: Answer, call: Call[Any], decoded: Any) -> errors.ConnectorError:
+def from_answer(
+    answer: Answer, call: Call[Any], decoded: Any, *, now: datetime
+) -> errors.ConnectorError:
     """The error for an answer whose status is not one the endpoint accepts."""
     if 300 <= answer.status < 400:
         return _redirect(answer)
     problem = None
     if call.endpoint.api.problem is not None:
         problem = call.endpoint.api.problem(answer.status, decoded, call.endpoint)
-    return from_problem(problem or _unexplained(answer), answer, decoded)
+    return from_problem(problem or _unexplained(answer), answer, decoded, now=now)
 
 
 def _unexplained(answer: Answer) -> Problem:
@@ -141,7 +144,9 @@ def _redirect(answer: Answer) -> errors.APIError:
     )
 
 
-def from_problem(problem: Problem, answer: Answer, decoded: Any) -> errors.APIError:
+def from_problem(
+    problem: Problem, answer: Answer, decoded: Any, *, now: datetime
+) -> errors.APIError:
     """The error for a vendor's own words, whatever the status they came with."""
     kind = problem.kind or _kind_of(answer.status)
     known: dict[str, Any] = {
@@ -156,7 +161,7 @@ def from_problem(problem: Problem, answer: Answer, decoded: Any) -> errors.APIEr
     if issubclass(kind, errors.RateLimitError):
         known["retry_after"] = problem.retry_after
         if problem.retry_after is None:
-            known["retry_after"] = retry_after_from(answer.headers, decoded)
+            known["retry_after"] = retry_after_from(answer.headers, decoded, now=now)
         known["scope"] = answer.headers.get("x-ratelimit-scope")
     return kind(redactor.scrub(problem.message), **known)
 

@@ -28,7 +28,7 @@ from sentio_async.resilience.deadline import remaining
 from sentio_async.resilience.limiter import Limiter, Priority, Window
 from sentio_async.resilience.pipeline import Pipeline, Work
 from sentio_async.resilience.retry import UNSET, RetryBudget, RetryPolicy, Unset
-from sentio_async.resilience.retry_after import limits_from
+from sentio_async.resilience.retry_after import seconds_until_reset
 
 __all__ = ["Session", "SessionStats"]
 
@@ -117,9 +117,7 @@ class Session:
             bucket=endpoint.bucket,
         )
         total = self._config.timeouts.total if timeout is None else timeout
-        allowed = remaining(self._resources.clock)
-        if allowed is not None:
-            total = min(total, allowed)
+        total = min(total, remaining(self._resources.clock))
         deadline = self._resources.clock.time() + total
 
         async def attempt(expires_at: float) -> T:
@@ -176,13 +174,13 @@ class Session:
     def _read(self, call: Call[T], answer: Answer) -> T:
         endpoint = call.endpoint
         if answer.status not in endpoint.accepts:
-            raise from_answer(answer, call, _decoded_or_none(call, answer))
+            raise from_answer(answer, call, _decoded_or_none(answer), now=self._now())
         try:
             raw = endpoint.decode(answer.body) if answer.body else None
             if endpoint.api.check is not None:
                 problem = endpoint.api.check(raw)
                 if problem is not None:
-                    raise from_problem(problem, answer, raw)
+                    raise from_problem(problem, answer, raw, now=self._now())
             value = call.read(raw)
         except errors.ConnectorError as exc:
             if isinstance(exc, errors.DecodeError):
@@ -211,23 +209,19 @@ class Session:
 
     def _observe(self, call: Call[Any], answer: Answer) -> None:
         """What the vendor says of its quota can only tighten ours."""
-        seen = limits_from(answer.headers)
-        if seen is None:
+        limit = _whole(answer.headers.get("x-ratelimit-limit"))
+        left = _whole(answer.headers.get("x-ratelimit-remaining"))
+        if limit is None and left is None:
             return
+        reset_in = seconds_until_reset(answer.headers, now=self._now())
         bucket = call.endpoint.bucket
-        limiter = self._limiter(bucket)
-        limiter.observe(limit=seen.limit, remaining=seen.remaining, reset_in=seen.reset_in)
-        self._tell(
-            LimitObserved(
-                self._resources.clock.time(),
-                self._config.label,
-                call.endpoint.label,
-                bucket,
-                seen.limit,
-                seen.remaining,
-                seen.reset_in,
-            )
-        )
+        self._limiter(bucket).observe(limit=limit, remaining=left, reset_in=reset_in)
+        at, label = self._resources.clock.time(), self._config.label
+        operation = call.endpoint.label
+        self._tell(LimitObserved(at, label, operation, bucket, limit, left, reset_in))
+
+    def _now(self) -> datetime:
+        return self._resources.clock.utcnow()
 
     def _tell(self, event: Event) -> None:
         tell(self._resources.listeners, event)
@@ -245,7 +239,7 @@ class Session:
                 breaker=self._breaker(kind),
                 limiter=self._limiter(call.endpoint.bucket),
                 bulkhead=self._bulkhead,
-                budget=RetryBudget(clock=self._resources.clock),
+                budget=RetryBudget(),
                 attempt_timeout=None,
                 clock=self._resources.clock,
                 listeners=self._resources.listeners,
@@ -303,7 +297,12 @@ def _kind_of(call: Call[Any]) -> str:
     return priority.name.lower()
 
 
-def _decoded_or_none(call: Call[Any], answer: Answer) -> Any:
+def _whole(text: str | None) -> int | None:
+    """A count from a header; anything else says nothing."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+
+
+def _decoded_or_none(answer: Answer) -> Any:
     try:
         return decode_json(answer.body) if answer.body else None
     except errors.DecodeError:
