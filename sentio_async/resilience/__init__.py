@@ -1,22 +1,55 @@
 """Retry, circuit breaker, rate limit and the rest, each usable on its own."""
 
+from sentio_async.resilience.breaker import (
+    BreakerPolicy,
+    BreakerState,
+    BreakerStats,
+    CircuitBreaker,
+    Verdict,
+    circuit_breaker,
+)
 from sentio_async.resilience.deadline import (
     check_deadline,
     current_deadline,
     remaining,
     with_deadline,
 )
-from sentio_async.resilience.limiter import Limiter, Limiters, Permit, Priority, Window, rate_limit
+from sentio_async.resilience.limiter import Limiter, Limiters, Permit, Priority, Window
+from sentio_async.resilience.retry import (
+    UNSET,
+    RetryBudget,
+    RetryPolicy,
+    Unset,
+    may_repeat,
+    override_retry,
+    retry,
+    retry_after_from,
+)
+from sentio_async.resilience.throttle import rate_limit
 
 __all__ = [
+    "UNSET",
+    "BreakerPolicy",
+    "BreakerState",
+    "BreakerStats",
+    "CircuitBreaker",
     "Limiter",
     "Limiters",
     "Permit",
     "Priority",
+    "RetryBudget",
+    "RetryPolicy",
+    "Unset",
+    "Verdict",
     "Window",
     "check_deadline",
+    "circuit_breaker",
     "current_deadline",
+    "may_repeat",
+    "override_retry",
     "rate_limit",
     "remaining",
+    "retry",
+    "retry_after_from",
     "with_deadline",
 ]

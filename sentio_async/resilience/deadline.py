@@ -18,7 +18,14 @@ from typing import Self
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 
-__all__ = ["check_deadline", "current_deadline", "earliest", "remaining", "with_deadline"]
+__all__ = [
+    "check_deadline",
+    "current_deadline",
+    "earliest",
+    "remaining",
+    "replace_deadline",
+    "with_deadline",
+]
 
 _deadline: ContextVar[float | None] = ContextVar("sentio_async_deadline", default=None)
 
@@ -34,6 +41,13 @@ def earliest(deadline: float | None) -> float | None:
     if around is None or deadline is None:
         return deadline if around is None else around
     return min(around, deadline)
+
+
+def replace_deadline(deadline: float | None) -> float | None:
+    """Set the deadline around this code; gives the one before, to be set again."""
+    before = _deadline.get()
+    _deadline.set(deadline)
+    return before
 
 
 def remaining(clock: Clock = SYSTEM_CLOCK) -> float:

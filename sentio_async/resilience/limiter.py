@@ -10,60 +10,16 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar, overload
+from collections.abc import Iterable, Sequence
 
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
-from sentio_async.resilience.deadline import current_deadline
-from sentio_async.resilience.wrapping import Decorator, check_coroutine_function, name_of
+from sentio_async.resilience.window import Permit, Priority, Window, WindowLog
 
-__all__ = ["Limiter", "Limiters", "Permit", "Priority", "Window", "rate_limit"]
-
-P = ParamSpec("P")
-T = TypeVar("T")
+__all__ = ["Limiter", "Limiters", "Permit", "Priority", "Window"]
 
 # A timer may fire early by the resolution of the loop's clock; asking again at once would spin.
 _LEAST_DELAY = 0.001
-TOO_MANY = 429
-# For a 429 that does not say how long to wait.
-DEFAULT_BLOCK = 1.0
-
-
-class Priority(IntEnum):
-    """Who goes first.  Cancelling an order counts as ORDERS."""
-
-    ORDERS = 0
-    ACCOUNT = 1
-    QUOTES = 2
-    HISTORY = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """At most ``limit`` in any ``seconds``."""
-
-    limit: int
-    seconds: float
-
-    def __post_init__(self) -> None:
-        if self.limit < 1 or not 0 < self.seconds < math.inf:
-            raise errors.ConfigurationError(
-                f"window: {self.limit} per {self.seconds} s can admit nothing"
-            )
-
-
-class Permit:
-    """Leave for one request; ``Limiter.give_back`` returns it when nothing was sent."""
-
-    __slots__ = ("at", "cost")
-
-    def __init__(self, at: float, cost: int) -> None:
-        self.at = at
-        self.cost = cost
 
 
 class _Waiter:
@@ -77,64 +33,6 @@ class _Waiter:
         self.since = since
         self.seq = 0
         self.queued = False
-
-
-class _Log:
-    """What one window has admitted, and what of it still counts."""
-
-    __slots__ = (
-        "claim",
-        "claim_until",
-        "configured",
-        "entries",
-        "limit",
-        "reserve",
-        "span",
-        "used",
-    )
-
-    def __init__(self, window: Window, reserve: int, padding: float) -> None:
-        self.configured = self.limit = window.limit
-        self.span = window.seconds + padding
-        self.reserve = min(reserve, window.limit - 1)
-        self.entries: deque[Permit] = deque()
-        self.used = 0
-        # Taken by other processes with the same key, as the vendor's headers tell.
-        self.claim = 0
-        self.claim_until = 0.0
-
-    def trim(self, now: float) -> None:
-        entries, span = self.entries, self.span
-        while entries and entries[0].at + span <= now:
-            self.used -= entries.popleft().cost
-        if self.claim and self.claim_until <= now:
-            self.claim = 0
-
-    def capacity(self, cost: int, priority: Priority) -> int:
-        """Slots open to this priority; a limit tightened below ``cost`` waits for all of them."""
-        kept = self.reserve if priority else 0
-        return max(cost, self.limit - kept)
-
-    def earliest(self, demand: int, capacity: int, now: float) -> float:
-        """When ``demand`` slots, one after the other, will have become free."""
-        rounds, rest = divmod(max(demand, 1) - 1, capacity)
-        need = self.used + self.claim + min(demand, rest + 1) - capacity
-        return self._freed(need, now) + rounds * self.span
-
-    def _freed(self, need: int, now: float) -> float:
-        if need <= 0:
-            return now
-        claim = self.claim
-        for entry in self.entries:
-            at = entry.at + self.span
-            if claim and self.claim_until <= at:
-                need, claim = need - claim, 0
-                if need <= 0:
-                    return self.claim_until
-            need -= entry.cost
-            if need <= 0:
-                return at
-        return self.claim_until
 
 
 class Limiter:
@@ -162,7 +60,7 @@ class Limiter:
         self._reserve = max(reserve, 0)
         self._padding = padding
         self._ageing = ageing
-        self._logs = [_Log(window, self._reserve, padding) for window in self.windows]
+        self._logs = [WindowLog(window, self._reserve, padding) for window in self.windows]
         self._queues: tuple[deque[_Waiter], ...] = tuple(deque() for _ in Priority)
         self._demand = [0 for _ in Priority]
         self._waiting = 0
@@ -403,9 +301,9 @@ class Limiter:
                 self._logs.append(self._copied(window))
         self.windows = tuple(Window(log.configured, log.span - self._padding) for log in self._logs)
 
-    def _copied(self, window: Window) -> _Log:
+    def _copied(self, window: Window) -> WindowLog:
         """A new window that knows what was admitted before it was."""
-        log = _Log(window, self._reserve, self._padding)
+        log = WindowLog(window, self._reserve, self._padding)
         longest = max(self._logs, key=lambda each: each.span, default=log)
         log.entries = deque(longest.entries)
         log.used = longest.used
@@ -435,61 +333,3 @@ class Limiters:
         elif limiter.windows != tuple(windows):
             limiter.tighten(windows)
         return limiter
-
-
-@overload
-def rate_limit(
-    limit: Limiter, /, *, cost: int = 1, priority: Priority = Priority.QUOTES
-) -> Decorator: ...
-
-
-@overload
-def rate_limit(
-    limit: int, seconds: float, /, *, cost: int = 1, priority: Priority = Priority.QUOTES
-) -> Decorator: ...
-
-
-def rate_limit(
-    limit: Limiter | int,
-    seconds: float = 1.0,
-    /,
-    *,
-    cost: int = 1,
-    priority: Priority = Priority.QUOTES,
-) -> Decorator:
-    """Let calls through at most ``limit`` in any ``seconds``, or as a shared Limiter says.
-
-    Calls wait their turn; within ``with_deadline`` a wait that cannot fit raises RateLimitError.
-    A vendor's 429 raised by the function holds the others back too.
-    """
-
-    def decorate(
-        function: Callable[P, Coroutine[Any, Any, T]],
-    ) -> Callable[P, Coroutine[Any, Any, T]]:
-        check_coroutine_function("rate_limit", function)
-        limiter = limit if isinstance(limit, Limiter) else _limiter_for(function, limit, seconds)
-
-        @wraps(function)
-        async def limited(*args: P.args, **kwargs: P.kwargs) -> T:
-            permit = await limiter.acquire(cost, priority=priority, deadline=current_deadline())
-            try:
-                return await function(*args, **kwargs)
-            except errors.ConnectorError as exc:
-                settle(limiter, permit, exc)
-                raise
-
-        return limited
-
-    return decorate
-
-
-def _limiter_for(function: Callable[..., Any], limit: int, seconds: float) -> Limiter:
-    return Limiter([Window(limit, seconds)], name=name_of(function))
-
-
-def settle(limiter: Limiter, permit: Permit, error: errors.ConnectorError) -> None:
-    """Tell a limiter how a call it admitted has failed."""
-    if isinstance(error, errors.RateLimitError) and error.status_code == TOO_MANY:
-        limiter.block(DEFAULT_BLOCK if error.retry_after is None else error.retry_after)
-    elif error.outcome is errors.Outcome.NOT_SENT:
-        limiter.give_back(permit)

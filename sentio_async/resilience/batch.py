@@ -1,0 +1,68 @@
+"""Many items in few calls, side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from sentio_async import errors
+from sentio_async.resilience.bulkhead import Bulkhead
+
+__all__ = ["chunks", "gather_batches"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of at most ``size``, in their order."""
+    if size < 1:
+        raise errors.InvalidRequestError(f"batch size: {size} is less than 1")
+    return _chunks(iter(items), size)
+
+
+def _chunks(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    while chunk := list(islice(items, size)):
+        yield chunk
+
+
+async def gather_batches(
+    items: Iterable[T],
+    size: int,
+    call: Callable[[Sequence[T]], Awaitable[R]],
+    *,
+    at_once: int = 8,
+) -> list[tuple[list[T], R | Exception]]:
+    """Call once per chunk, ``at_once`` at a time; each chunk with its result or its error.
+
+    One failing chunk costs the others nothing.  When the caller is cancelled, so is every call,
+    and none is left running when this returns.
+    """
+    batches = list(chunks(items, size))
+    places = Bulkhead(at_once, name="batches")
+
+    async def one(batch: Sequence[T]) -> R:
+        async with places.slot():
+            return await call(batch)
+
+    tasks = [asyncio.ensure_future(one(batch)) for batch in batches]
+    try:
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    except asyncio.CancelledError:
+        await _end(tasks)
+        raise
+    found: list[tuple[list[T], R | Exception]] = []
+    for batch, result in zip(batches, results, strict=True):
+        if isinstance(result, BaseException) and not isinstance(result, Exception):
+            raise result
+        found.append((batch, result))
+    return found
+
+
+async def _end(tasks: Sequence[asyncio.Task[R]]) -> None:
+    """Cancel what still runs, and wait until it has ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

@@ -1,0 +1,109 @@
+"""Asking once for what many want, and not again while the answer is fresh."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Generic, TypeVar
+
+from sentio_async import errors
+from sentio_async.clock import SYSTEM_CLOCK, Clock
+
+__all__ = ["SingleFlight", "TTLCache"]
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+class SingleFlight:
+    """Concurrent calls with the same key share one piece of work and its result or error.
+
+    The work runs in a task of its own: whoever asked first may be cancelled without ending it
+    for the others.  Nothing is kept once it is done.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[Hashable, asyncio.Task[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    async def run(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
+        """The result of ``work``, or of the same work already under way."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = asyncio.ensure_future(_awaited(work))
+            self._flights[key] = flight
+            flight.add_done_callback(lambda done: self._landed(key, done))
+        result: T = await asyncio.shield(flight)
+        return result
+
+    def _landed(self, key: Hashable, flight: asyncio.Task[Any]) -> None:
+        del self._flights[key]
+        if not flight.cancelled():
+            flight.exception()  # seen, even when everybody who asked has left
+
+
+async def _awaited(work: Callable[[], Awaitable[T]]) -> T:
+    return await work()
+
+
+class TTLCache(Generic[K, V]):
+    """At most ``size`` values, each for ``ttl`` seconds; the least recently used goes first."""
+
+    def __init__(self, ttl: float, *, size: int = 1024, clock: Clock = SYSTEM_CLOCK) -> None:
+        if ttl < 0 or size < 1:
+            raise errors.ConfigurationError(f"cache: {size} values for {ttl} s cannot be kept")
+        self.ttl = ttl
+        self.size = size
+        self._clock = clock
+        self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._flights = SingleFlight()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: K) -> V | None:
+        """The value, if it is still fresh."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        until, value = kept
+        if self._clock.time() >= until:
+            del self._kept[key]
+            return None
+        self._kept.move_to_end(key)
+        return value
+
+    def put(self, key: K, value: V, *, ttl: float | None = None) -> None:
+        """Keep a value, for ``ttl`` seconds of its own if given."""
+        self._kept[key] = (self._clock.time() + (self.ttl if ttl is None else ttl), value)
+        self._kept.move_to_end(key)
+        while len(self._kept) > self.size:
+            self._kept.popitem(last=False)
+
+    def discard(self, key: K) -> None:
+        """Forget one value."""
+        self._kept.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+    async def get_or_load(self, key: K, load: Callable[[], Awaitable[V]]) -> V:
+        """The fresh value, or a newly loaded one; concurrent callers load once.
+
+        A failure is everybody's who waited for it, and is not kept.
+        """
+        value = self.get(key)
+        if value is not None:
+            return value
+
+        async def load_and_keep() -> V:
+            loaded = await load()
+            self.put(key, loaded)
+            return loaded
+
+        return await self._flights.run(key, load_and_keep)

@@ -1,0 +1,244 @@
+"""One call through all the layers, in the one order that is right.
+
+Retry is outside the limiter, because a vendor counts every try.  A call that the breaker would
+refuse does not queue, and the single probe of a half-open breaker is taken only after queueing.
+The attempt is never cancelled from here: it is told when it must have ended (``expires_at``).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sentio_async import errors
+from sentio_async.clock import SYSTEM_CLOCK, Clock
+from sentio_async.errors import Outcome
+from sentio_async.events import AttemptEnded, CallEnded, Listener, tell
+from sentio_async.resilience.breaker import CircuitBreaker
+from sentio_async.resilience.budget import RetryBudget
+from sentio_async.resilience.bulkhead import Bulkhead
+from sentio_async.resilience.deadline import current_deadline
+from sentio_async.resilience.limiter import Limiter
+from sentio_async.resilience.repeating import outcome_of
+from sentio_async.resilience.retry import UNSET, Luck, RetryPolicy, Trial, Unset, announce
+from sentio_async.resilience.throttle import settle
+from sentio_async.resilience.verdict import Verdict, verdict_of
+from sentio_async.resilience.window import Priority
+
+__all__ = ["LAYERS", "Pipeline", "Work"]
+
+T = TypeVar("T")
+
+LAYERS: tuple[str, ...] = (
+    "deadline",
+    "cache / single-flight",
+    "retry",
+    "breaker.peek",
+    "limiter",
+    "bulkhead",
+    "breaker.acquire",
+    "attempt timeout",
+    "sign",
+    "shielded exchange",
+    "bounded read",
+    "decode",
+    "classify",
+)
+"""From the outside in.  Up to "attempt timeout" they are here; the rest is the attempt's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What the pipeline must know of one call."""
+
+    connector: str
+    operation: str
+    priority: Priority = Priority.QUOTES
+    cost: int = 1
+    repeatable: bool = False
+    """May be sent again when the first may have arrived."""
+    bucket: str = "default"
+
+
+class Pipeline:
+    """Retry, breaker, limiter and bulkhead around attempts that end by themselves."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        retry: RetryPolicy | None,
+        breaker: CircuitBreaker,
+        limiter: Limiter,
+        bulkhead: Bulkhead,
+        budget: RetryBudget | None = None,
+        attempt_timeout: float | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        listeners: Sequence[Listener] = (),
+        luck: Luck = random.random,
+    ) -> None:
+        self.retry = retry
+        self.breaker = breaker
+        self.limiter = limiter
+        self.bulkhead = bulkhead
+        self.budget = budget
+        self.attempt_timeout = attempt_timeout
+        self._clock = clock
+        self._time = clock.time
+        self._listeners = listeners
+        self._luck = luck
+
+    def describe(self) -> str:
+        """The layers from the outside in, one a line, with their settings."""
+        limits = ", ".join(f"{w.limit} per {w.seconds:g} s" for w in self.limiter.windows)
+        timeout = self.attempt_timeout
+        settings = {
+            "retry": "off" if self.retry is None else f"{self.retry.attempts} tries",
+            "breaker.peek": f"{self.breaker.name} {self.breaker.state.value}".strip(),
+            "limiter": limits or "unlimited",
+            "bulkhead": f"{self.bulkhead.limit} at a time",
+            "attempt timeout": "until the deadline" if timeout is None else f"{timeout:g} s",
+        }
+        return "\n".join(
+            f"{name}: {settings[name]}" if name in settings else name for name in LAYERS
+        )
+
+    async def run(
+        self,
+        attempt: Callable[[float], Awaitable[T]],
+        work: Work,
+        *,
+        deadline: float,
+        retry: RetryPolicy | Unset | None = UNSET,
+    ) -> T:
+        """The value of the first attempt that succeeds, or the error of the last.
+
+        ``deadline`` and the ``expires_at`` given to ``attempt`` are absolute ``clock.time()``.
+        """
+        policy = self.retry if retry is UNSET else retry
+        started = begun = self._time()
+        around = current_deadline()
+        until = deadline if around is None else min(around, deadline)
+        if policy is not None:
+            until = min(until, started + policy.max_elapsed)
+        trial: Trial | None = None
+        number = 1
+        try:
+            while True:
+                try:
+                    value = await self._once(attempt, work, until, number)
+                    break
+                except Exception as exc:
+                    trial = trial or Trial(policy, work.repeatable, until, self._luck)
+                    delay = self._after(exc, trial, work, begun)
+                    if delay is None:
+                        self._give_up(exc, trial, work, started)
+                        raise
+                await self._clock.sleep(delay)
+                begun = self._time()
+                number += 1
+        except BaseException as exc:
+            self._ended(work, number, started, exc)
+            raise
+        if self.budget is not None:
+            self.budget.succeeded(work.priority)
+        if self._listeners:
+            self._ended(work, number, started, None)
+        return value
+
+    async def _once(
+        self, attempt: Callable[[float], Awaitable[T]], work: Work, until: float, number: int
+    ) -> T:
+        if self._time() >= until:
+            raise _no_time()
+        self.breaker.peek()
+        priority = work.priority
+        permit = await self.limiter.acquire(work.cost, priority=priority, deadline=until)
+        try:
+            await self.bulkhead.acquire(priority=priority, deadline=until)
+        except BaseException:
+            self.limiter.give_back(permit)
+            raise
+        try:
+            return await self._exchange(attempt, work, until, number)
+        except errors.ConnectorError as exc:
+            settle(self.limiter, permit, exc)
+            raise
+        finally:
+            self.bulkhead.release()
+
+    async def _exchange(
+        self, attempt: Callable[[float], Awaitable[T]], work: Work, until: float, number: int
+    ) -> T:
+        leave = self.breaker.acquire()
+        begun = self._time()
+        expires_at = until
+        if self.attempt_timeout is not None:
+            expires_at = min(until, begun + self.attempt_timeout)
+        try:
+            if begun >= until:
+                raise _no_time()
+            value = await attempt(expires_at)
+        except BaseException as exc:
+            self.breaker.release(leave, verdict_of(exc))
+            self._attempt_ended(work, number, begun, exc)
+            raise
+        self.breaker.release(leave, Verdict.OK)
+        if self._listeners:
+            self._attempt_ended(work, number, begun, None)
+        return value
+
+    def _after(self, error: Exception, trial: Trial, work: Work, begun: float) -> float | None:
+        now = self._time()
+        delay = trial.failed(
+            error, elapsed=now - begun, now=now, budget=self.budget, lane=work.priority
+        )
+        if self._listeners:
+            where = (now, work.connector, work.operation)
+            announce(self._listeners, trial, error, delay, where)
+        return delay
+
+    def _give_up(self, error: Exception, trial: Trial, work: Work, started: float) -> None:
+        trial.give_up(error, elapsed=self._time() - started)
+        if isinstance(error, errors.ConnectorError):
+            error.connector = error.connector or work.connector
+            error.operation = error.operation or work.operation
+
+    def _attempt_ended(
+        self, work: Work, number: int, begun: float, error: BaseException | None
+    ) -> None:
+        if not self._listeners:
+            return
+        now = self._time()
+        event = AttemptEnded(
+            at=now,
+            connector=work.connector,
+            operation=work.operation,
+            number=number,
+            elapsed=now - begun,
+            status=getattr(error, "status_code", None),
+            error=None if error is None else type(error).__name__,
+            outcome=None if error is None else outcome_of(error),
+        )
+        tell(self._listeners, event)
+
+    def _ended(
+        self, work: Work, attempts: int, started: float, error: BaseException | None
+    ) -> None:
+        if not self._listeners:
+            return
+        now = self._time()
+        event = CallEnded(
+            at=now,
+            connector=work.connector,
+            operation=work.operation,
+            attempts=attempts,
+            elapsed=now - started,
+            error=None if error is None else type(error).__name__,
+        )
+        tell(self._listeners, event)
+
+
+def _no_time() -> errors.DeadlineExceededError:
+    return errors.DeadlineExceededError("no time left to send it", outcome=Outcome.NOT_SENT)

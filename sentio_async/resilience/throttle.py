@@ -1,0 +1,80 @@
+"""A rate limit around a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, overload
+
+from sentio_async import errors
+from sentio_async.resilience.deadline import current_deadline
+from sentio_async.resilience.limiter import Limiter
+from sentio_async.resilience.window import Permit, Priority, Window
+from sentio_async.resilience.wrapping import Decorator, check_coroutine_function, name_of
+
+__all__ = ["rate_limit", "settle"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_TOO_MANY = 429
+# For a 429 that does not say how long to wait.
+_DEFAULT_BLOCK = 1.0
+
+
+@overload
+def rate_limit(
+    limit: Limiter, /, *, cost: int = 1, priority: Priority = Priority.QUOTES
+) -> Decorator: ...
+
+
+@overload
+def rate_limit(
+    limit: int, seconds: float, /, *, cost: int = 1, priority: Priority = Priority.QUOTES
+) -> Decorator: ...
+
+
+def rate_limit(
+    limit: Limiter | int,
+    seconds: float = 1.0,
+    /,
+    *,
+    cost: int = 1,
+    priority: Priority = Priority.QUOTES,
+) -> Decorator:
+    """Let calls through at most ``limit`` in any ``seconds``, or as a shared Limiter says.
+
+    Calls wait their turn; within ``with_deadline`` a wait that cannot fit raises RateLimitError.
+    A vendor's 429 raised by the function holds the others back too.
+    """
+
+    def decorate(
+        function: Callable[P, Coroutine[Any, Any, T]],
+    ) -> Callable[P, Coroutine[Any, Any, T]]:
+        check_coroutine_function("rate_limit", function)
+        limiter = limit if isinstance(limit, Limiter) else _limiter_for(function, limit, seconds)
+
+        @wraps(function)
+        async def limited(*args: P.args, **kwargs: P.kwargs) -> T:
+            permit = await limiter.acquire(cost, priority=priority, deadline=current_deadline())
+            try:
+                return await function(*args, **kwargs)
+            except errors.ConnectorError as exc:
+                settle(limiter, permit, exc)
+                raise
+
+        return limited
+
+    return decorate
+
+
+def _limiter_for(function: Callable[..., Any], limit: int, seconds: float) -> Limiter:
+    return Limiter([Window(limit, seconds)], name=name_of(function))
+
+
+def settle(limiter: Limiter, permit: Permit, error: errors.ConnectorError) -> None:
+    """Tell a limiter how a call it admitted has failed."""
+    if isinstance(error, errors.RateLimitError) and error.status_code == _TOO_MANY:
+        limiter.block(_DEFAULT_BLOCK if error.retry_after is None else error.retry_after)
+    elif error.outcome is errors.Outcome.NOT_SENT:
+        limiter.give_back(permit)
