@@ -1,5 +1,6 @@
 """Retry, circuit breaker, rate limit and the rest, each usable on its own."""
 
+from sentio_async.resilience.batch import chunks, gather_batches
 from sentio_async.resilience.breaker import (
     BreakerPolicy,
     BreakerState,
@@ -8,6 +9,8 @@ from sentio_async.resilience.breaker import (
     Verdict,
     circuit_breaker,
 )
+from sentio_async.resilience.bulkhead import Bulkhead
+from sentio_async.resilience.cache import SingleFlight, TTLCache
 from sentio_async.resilience.deadline import (
     check_deadline,
     current_deadline,
@@ -15,6 +18,7 @@ from sentio_async.resilience.deadline import (
     with_deadline,
 )
 from sentio_async.resilience.limiter import Limiter, Limiters, Permit, Priority, Window
+from sentio_async.resilience.pipeline import LAYERS, Pipeline, Work
 from sentio_async.resilience.retry import (
     UNSET,
     RetryBudget,
@@ -28,23 +32,31 @@ from sentio_async.resilience.retry import (
 from sentio_async.resilience.throttle import rate_limit
 
 __all__ = [
+    "LAYERS",
     "UNSET",
     "BreakerPolicy",
     "BreakerState",
     "BreakerStats",
+    "Bulkhead",
     "CircuitBreaker",
     "Limiter",
     "Limiters",
     "Permit",
+    "Pipeline",
     "Priority",
     "RetryBudget",
     "RetryPolicy",
+    "SingleFlight",
+    "TTLCache",
     "Unset",
     "Verdict",
     "Window",
+    "Work",
     "check_deadline",
+    "chunks",
     "circuit_breaker",
     "current_deadline",
+    "gather_batches",
     "may_repeat",
     "override_retry",
     "rate_limit",

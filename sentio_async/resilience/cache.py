@@ -3,50 +3,67 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, Generic, TypeVar
+from contextvars import copy_context
+from typing import Generic, TypeVar
 
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
+from sentio_async.resilience.deadline import remaining, replace_deadline
 
 __all__ = ["SingleFlight", "TTLCache"]
 
 K = TypeVar("K", bound=Hashable)
-T = TypeVar("T")
 V = TypeVar("V")
 
 
-class SingleFlight:
+class SingleFlight(Generic[K, V]):
     """Concurrent calls with the same key share one piece of work and its result or error.
 
     The work runs in a task of its own: whoever asked first may be cancelled without ending it
-    for the others.  Nothing is kept once it is done.
+    for the others, and each waits no longer than its own ``with_deadline`` allows.  Nothing is
+    kept once it is done.
     """
 
-    def __init__(self) -> None:
-        self._flights: dict[Hashable, asyncio.Task[Any]] = {}
+    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._flights: dict[K, asyncio.Task[V]] = {}
 
     def __len__(self) -> int:
         return len(self._flights)
 
-    async def run(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
         """The result of ``work``, or of the same work already under way."""
         flight = self._flights.get(key)
         if flight is None:
-            flight = asyncio.ensure_future(_awaited(work))
-            self._flights[key] = flight
-            flight.add_done_callback(lambda done: self._landed(key, done))
-        result: T = await asyncio.shield(flight)
-        return result
+            flight = self._start(key, work)
+        left = remaining(self._clock)
+        if left == math.inf:
+            return await asyncio.shield(flight)
+        await asyncio.wait((flight,), timeout=left)
+        if not flight.done():
+            raise errors.DeadlineExceededError("no time left to wait for the answer")
+        return flight.result()
 
-    def _landed(self, key: Hashable, flight: asyncio.Task[Any]) -> None:
+    def _start(self, key: K, work: Callable[[], Awaitable[V]]) -> asyncio.Task[V]:
+        # The deadline of whoever came first is not everybody's.
+        context = copy_context()
+        context.run(replace_deadline, None)
+        loop = asyncio.get_running_loop()
+        flight = loop.create_task(_awaited(work), context=context)
+        self._flights[key] = flight
+        flight.add_done_callback(lambda done: self._landed(key, done))
+        return flight
+
+    def _landed(self, key: K, flight: asyncio.Task[V]) -> None:
         del self._flights[key]
         if not flight.cancelled():
             flight.exception()  # seen, even when everybody who asked has left
 
 
-async def _awaited(work: Callable[[], Awaitable[T]]) -> T:
+async def _awaited(work: Callable[[], Awaitable[V]]) -> V:
     return await work()
 
 
@@ -60,7 +77,7 @@ class TTLCache(Generic[K, V]):
         self.size = size
         self._clock = clock
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
-        self._flights = SingleFlight()
+        self._flights: SingleFlight[K, V] = SingleFlight(clock=clock)
 
     def __len__(self) -> int:
         return len(self._kept)
