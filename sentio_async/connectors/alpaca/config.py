@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from sentio_async.config import ConnectorConfig, check_url, is_loopback
 from sentio_async.http.auth import Auth, BearerAuth, HeaderAuth
 
-__all__ = ["DATA_URL", "LIVE_URL", "PAPER_URL", "AlpacaConfig", "sign_with"]
+__all__ = ["DATA_URL", "LIVE_URL", "PAPER_URL", "AlpacaConfig", "credential_of", "sign_with"]
 
 PAPER_URL = "https://paper-api.alpaca.markets"
 LIVE_URL = "https://api.alpaca.markets"
@@ -124,3 +124,9 @@ def sign_with(config: AlpacaConfig) -> Auth:
         return BearerAuth(config.oauth_token)
     keys = {"apca-api-key-id": config.api_key, "apca-api-secret-key": config.api_secret}
     return HeaderAuth({name: value for name, value in keys.items() if value is not None})
+
+
+def credential_of(config: AlpacaConfig) -> str:
+    """Whose quota is used: Alpaca counts the requests of a key."""
+    secret = config.oauth_token or config.api_key
+    return "" if secret is None else secret.get_secret_value()

@@ -42,7 +42,6 @@ __all__ = [
     "us_treasuries",
 ]
 
-MAX_CONTRACTS = 10_000
 _MAX_ANNOUNCED_DAYS = 90
 
 

@@ -11,9 +11,22 @@ from zoneinfo import ZoneInfo
 from sentio_async import errors
 from sentio_async.http.reading import ns_from_text, utc_from_ns
 
-__all__ = ["NEW_YORK", "from_new_york", "nanoseconds", "plain", "plain_or_none", "times"]
+__all__ = ["NEW_YORK", "amount", "from_new_york", "nanoseconds", "plain", "plain_or_none", "times"]
 
 NEW_YORK = ZoneInfo("America/New_York")
+
+
+def amount(name: str, value: Decimal | str | float | None) -> Decimal | None:
+    """A quantity that a caller gave, exactly; it must be more than zero."""
+    if value is None:
+        return None
+    try:
+        number = Decimal(repr(value) if isinstance(value, float) else value)
+    except (ArithmeticError, TypeError, ValueError) as exc:
+        raise errors.InvalidRequestError(f"{name}: {value!r} is not a number") from exc
+    if not number.is_finite() or number <= 0:
+        raise errors.InvalidRequestError(f"{name}: must be more than zero, not {value}")
+    return number
 
 
 def plain(number: Decimal) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.api import api, no_body, nothing
+from sentio_async.connectors.alpaca.wire.numbers import amount
 from sentio_async.connectors.alpaca.wire.orders import read_order
 from sentio_async.connectors.alpaca.wire.words import POSITION_SIDE, asset_class
 from sentio_async.http.endpoint import Parts
@@ -30,6 +31,8 @@ __all__ = [
     "read_position",
     "read_positions",
 ]
+
+Number = Decimal | int | str | float
 
 
 def read_position(raw: Json) -> Position:
@@ -104,17 +107,15 @@ def position(symbol: str) -> Parts:
     priority=Priority.ORDERS,
 )
 def close_position(
-    symbol: str, *, qty: Decimal | None = None, percentage: Decimal | None = None
+    symbol: str, *, qty: Number | None = None, percentage: Number | None = None
 ) -> Parts:
     """Close a position, or a part of it, by a market order."""
     if qty is not None and percentage is not None:
         raise errors.InvalidRequestError("close position: qty or percentage, not both")
-    for name, amount in (("qty", qty), ("percentage", percentage)):
-        if amount is not None and amount <= 0:
-            raise errors.InvalidRequestError(f"{name}: must be more than zero, not {amount}")
-    if percentage is not None and percentage > 100:
-        raise errors.InvalidRequestError(f"percentage: must be at most 100, not {percentage}")
-    return Parts(path={"symbol": symbol}, query={"qty": qty, "percentage": percentage})
+    part = amount("percentage", percentage)
+    if part is not None and part > 100:
+        raise errors.InvalidRequestError(f"percentage: must be at most 100, not {part}")
+    return Parts(path={"symbol": symbol}, query={"qty": amount("qty", qty), "percentage": part})
 
 
 @api.delete(
