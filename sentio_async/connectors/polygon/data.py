@@ -1,0 +1,204 @@
+"""Market data from Polygon.io, now Massive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from sentio_async import errors
+from sentio_async.base import Capability, symbols_of
+from sentio_async.connectors.polygon import wire
+from sentio_async.connectors.polygon.markets import PolygonMarkets
+from sentio_async.connectors.polygon.reference import PolygonReference
+from sentio_async.connectors.polygon.wire.envelope import Moment
+from sentio_async.http.endpoint import Call
+from sentio_async.models import Bar, Bars, Batch, MarketStatus, Page, Quote, Snapshot, Trade
+
+__all__ = ["PolygonData"]
+
+
+class PolygonData(PolygonMarkets, PolygonReference):
+    """Quotes, trades, bars, snapshots and reference data of five markets.
+
+    Tickers are case-sensitive and carry their market: ``AAPL``, ``O:AAPL230616C00150000``,
+    ``X:BTCUSD``, ``C:EURUSD``, ``I:SPX``.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.QUOTES,
+            Capability.BATCH_QUOTES,
+            Capability.TRADES,
+            Capability.SNAPSHOTS,
+            Capability.BARS,
+            Capability.TICK_HISTORY,
+            Capability.MARKET_STATUS,
+            Capability.NEWS,
+            Capability.OPTION_CHAINS,
+            Capability.CORPORATE_ACTIONS,
+            Capability.REFERENCE,
+            Capability.INDICATORS,
+            Capability.CRYPTO,
+            Capability.FOREX,
+        }
+    )
+
+    async def _get_quote(self, symbol: str) -> Quote:
+        call = wire.latest.one_quote(symbol)
+        if call is None:
+            return (await self.get_quotes([symbol]))[symbol]
+        return await self._about(symbol, call)
+
+    async def _get_trade(self, symbol: str) -> Trade:
+        call = wire.latest.one_trade(symbol)
+        if call is not None:
+            return await self._about(symbol, call)
+        return wire.latest.trade_in(await self.get_snapshot(symbol))
+
+    async def get_snapshot(self, symbol: str) -> Snapshot:
+        """Everything that is latest about one ticker."""
+        call = wire.latest.one_snapshot(symbol)
+        if call is None:
+            return (await self.get_snapshots([symbol]))[symbol]
+        return await self._about(symbol, call)
+
+    async def get_quotes(self, symbols: Iterable[str]) -> Batch[Quote]:
+        """Quotes of many tickers: 250 a request, requests side by side.
+
+        A ticker without an answer has SymbolNotFoundError; crypto pairs have no quotes here.
+        """
+        return wire.latest.quotes_of(await self.get_snapshots(symbols))
+
+    async def get_snapshots(self, symbols: Iterable[str]) -> Batch[Snapshot]:
+        """Snapshots of many tickers: 250 a request, requests side by side.
+
+        Raises only when not one request was answered.
+        """
+        wanted = symbols_of(symbols)
+        packed = wire.latest.packed(wanted, size=self._config.batch_size)
+        answers = await asyncio.gather(*(self._ask(call) for call, _ in packed))
+        failures = [answer for answer in answers if isinstance(answer, errors.ConnectorError)]
+        if failures and len(failures) == len(answers):
+            raise failures[0]
+        chunks = [chunk for _, chunk in packed]
+        return wire.latest.gathered(wanted, chunks, answers)
+
+    async def _ask(self, call: Call[Any]) -> Any:
+        """What one packed request says by ticker, or its error."""
+        found: dict[str, Any] = {}
+        try:
+            async for page in self._pages(call):
+                found.update(page)
+        except errors.ConnectorError as exc:
+            return exc
+        return found
+
+    async def get_bars(
+        self,
+        symbol: str,
+        timeframe: str = "1Day",
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+        **options: Any,
+    ) -> Bars:
+        """Bars from ``start`` to ``end``, both included, oldest first, all pages of them.
+
+        Without ``start``: the latest ``limit`` (100 if None) until ``end``.  An option:
+        ``adjusted=False`` for prices as they were before splits.
+        """
+        if start is None:
+            return await self._latest_bars(symbol, timeframe, end, limit or 100, options)
+        bars = wire.aggregates.no_bars(symbol, timeframe)
+        async for page in self._pages(
+            self._bars_call(symbol, timeframe, start, end, limit=limit, **options)
+        ):
+            bars.extend(page)
+            if limit is not None and len(bars) >= limit:
+                return bars[:limit]
+        return bars
+
+    async def _latest_bars(
+        self,
+        symbol: str,
+        timeframe: str,
+        end: Moment | None,
+        limit: int,
+        options: dict[str, Any],
+    ) -> Bars:
+        until = end or self._clock.utcnow()
+        start = wire.aggregates.back_from(until, timeframe, limit)
+        call = self._bars_call(
+            symbol, timeframe, start, until, limit=limit, **{**options, "order": "desc"}
+        )
+        bars = wire.aggregates.no_bars(symbol, timeframe)
+        async for page in self._pages(call):
+            bars.extend(page)
+            if len(bars) >= limit:
+                break
+        return bars[:limit][::-1]
+
+    def _bars_call(
+        self,
+        symbol: str,
+        timeframe: str,
+        start: Moment,
+        end: Moment | None,
+        *,
+        limit: int | None,
+        **options: Any,
+    ) -> Call[Page[Bars]]:
+        until = end or self._clock.utcnow()
+        size = wire.aggregates.page_size(timeframe, limit)
+        return wire.aggregates.aggregates(symbol, timeframe, start, until, limit=size, **options)
+
+    def iter_bars(
+        self,
+        symbol: str,
+        timeframe: str = "1Day",
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Bar]:
+        """The bars from ``start`` (a year ago if None) one by one, at most ``limit``.
+
+        An option: ``order="desc"`` for newest first.
+        """
+        first = start or self._clock.utcnow() - timedelta(days=365)
+        call = self._bars_call(symbol, timeframe, first, end, limit=limit, **options)
+        return self._rows(call, limit)
+
+    def iter_trades(
+        self,
+        symbol: str,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+        order: str = "asc",
+    ) -> AsyncIterator[Trade]:
+        """Trades from ``start`` until before ``end``, at most ``limit`` of them."""
+        size = min(limit or 50_000, 50_000)
+        return self._rows(wire.ticks.trades(symbol, start, end, order=order, limit=size), limit)
+
+    def iter_quotes(
+        self,
+        symbol: str,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+        order: str = "asc",
+    ) -> AsyncIterator[Quote]:
+        """Quotes from ``start`` until before ``end``, at most ``limit`` of them."""
+        size = min(limit or 50_000, 50_000)
+        return self._rows(wire.ticks.quotes(symbol, start, end, order=order, limit=size), limit)
+
+    async def get_market_status(self) -> MarketStatus:
+        """Whether markets are open now."""
+        return await self._session.send(wire.status.market_status())

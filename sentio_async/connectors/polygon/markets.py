@@ -1,0 +1,151 @@
+"""What Massive offers of markets beyond the calls of every data provider."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sentio_async.base import symbols_of
+from sentio_async.connectors.polygon import wire
+from sentio_async.connectors.polygon.values import (
+    Conversion,
+    CryptoOpenClose,
+    IndexValue,
+    IndicatorValue,
+    MarketHoliday,
+    OpenClose,
+    OrderBook,
+    Summary,
+)
+from sentio_async.connectors.polygon.walking import PolygonSession
+from sentio_async.http.endpoint import Call
+from sentio_async.models import Bar, Batch, OptionSnapshot, Quote, Rows, Snapshot, Trade
+
+__all__ = ["PolygonMarkets"]
+
+
+class PolygonMarkets(PolygonSession):
+    """Whole markets, single days, option chains, indices, currencies, crypto, indicators."""
+
+    async def get_grouped_daily(
+        self, on: date, market: str = "stocks", **options: Any
+    ) -> Rows[Bar]:
+        """The daily bar of everything in a market: ``stocks``, ``crypto`` or ``fx``.
+
+        Options: ``adjusted``, and for stocks ``include_otc``.
+        """
+        return await self._session.send(wire.aggregates.grouped(market, on, **options))
+
+    async def get_previous_day(self, symbol: str, *, adjusted: bool | None = None) -> Bar:
+        """The bar of the previous trading day."""
+        call = wire.aggregates.previous_day(symbol, adjusted=adjusted)
+        return await self._about(symbol, call)
+
+    async def get_open_close(
+        self, symbol: str, on: date, *, adjusted: bool | None = None
+    ) -> OpenClose:
+        """Open, close and extended-hours prices of a stock, an option or an index on one day."""
+        return await self._session.send(wire.aggregates.open_close(symbol, on, adjusted=adjusted))
+
+    async def get_crypto_open_close(
+        self, base: str, quoted_in: str, on: date, *, adjusted: bool | None = None
+    ) -> CryptoOpenClose:
+        """Open and close of a crypto pair, such as ``BTC`` in ``USD``, on one UTC day."""
+        call = wire.aggregates.crypto_open_close(base, quoted_in, on, adjusted=adjusted)
+        return await self._session.send(call)
+
+    async def get_market_snapshots(self, market: str = "stocks", **options: Any) -> Rows[Snapshot]:
+        """A snapshot of everything in a market: ``stocks``, ``crypto`` or ``forex``."""
+        return await self._session.send(wire.snapshots.whole_market(market, **options))
+
+    async def get_gainers(self, market: str = "stocks", **options: Any) -> Rows[Snapshot]:
+        """The 20 that rose most today in ``stocks``, ``crypto`` or ``forex``."""
+        return await self._session.send(wire.snapshots.movers(market, "gainers", **options))
+
+    async def get_losers(self, market: str = "stocks", **options: Any) -> Rows[Snapshot]:
+        """The 20 that fell most today in ``stocks``, ``crypto`` or ``forex``."""
+        return await self._session.send(wire.snapshots.movers(market, "losers", **options))
+
+    async def get_order_book(self, symbol: str) -> OrderBook:
+        """The best levels of a crypto pair, over all exchanges."""
+        return await self._about(symbol, wire.snapshots.crypto_book(symbol))
+
+    async def get_last_crypto_trade(self, base: str, quoted_in: str = "USD") -> Trade:
+        """The last trade of a crypto pair."""
+        call = wire.last.last_crypto_trade(base, quoted_in)
+        return await self._about(f"X:{base}{quoted_in}", call)
+
+    async def convert(
+        self,
+        base: str,
+        quoted_in: str,
+        amount: Decimal | int = 1,
+        *,
+        precision: int | None = None,
+    ) -> Conversion:
+        """An amount of one currency in another; ``precision`` is 0 to 4 digits."""
+        call = wire.last.conversion(base, quoted_in, amount, precision=precision)
+        return await self._session.send(call)
+
+    def iter_option_chain(
+        self, underlying: str, *, limit: int | None = None, **filters: Any
+    ) -> AsyncIterator[OptionSnapshot]:
+        """Every option of an underlying, with greeks, quote and open interest.
+
+        Filters: ``strike_price``, ``expiration_date`` (both also ``_gt _gte _lt _lte``) and
+        ``contract_type`` (``call``, ``put``).
+        """
+        return self._rows(wire.universal.option_chain(underlying, **filters), limit)
+
+    async def get_option_snapshot(self, contract: str) -> OptionSnapshot:
+        """One option, such as ``O:AAPL230616C00150000``."""
+        return await self._about(contract, wire.universal.contract(contract))
+
+    def iter_option_trades(self, contract: str, **span: Any) -> AsyncIterator[Trade]:
+        """Trades of an option by the vendor's newer path; as ``iter_trades``."""
+        return self._rows(wire.ticks.option_trades(contract, **span))
+
+    def iter_option_quotes(self, contract: str, **span: Any) -> AsyncIterator[Quote]:
+        """Quotes of an option by the vendor's newer path; as ``iter_quotes``."""
+        return self._rows(wire.ticks.option_quotes(contract, **span))
+
+    async def get_index_values(self, symbols: Iterable[str]) -> Batch[IndexValue]:
+        """Indices now: for each its value or its error."""
+        return await self._batch(symbols, wire.universal.index_values)
+
+    async def get_summaries(self, symbols: Iterable[str]) -> Batch[Summary]:
+        """What a display shows of tickers of any kind: for each its summary or its error."""
+        return await self._batch(symbols, wire.universal.summaries)
+
+    async def _batch(self, symbols: Iterable[str], build: Any) -> Batch[Any]:
+        wanted = symbols_of(symbols)
+        found: dict[str, Any] = {}
+        for chunk in wire.latest.chunks(wanted, self._config.batch_size):
+            async for page in self._pages(build(chunk)):
+                found.update(page)
+        return wire.latest.gathered(wanted, [wanted], [found])
+
+    def iter_sma(self, symbol: str, **options: Any) -> AsyncIterator[IndicatorValue]:
+        """Simple moving average, newest first; ``window``, ``timeframe``, ``start``, ``end``..."""
+        return self._indicator(wire.indicators.sma(symbol, **options))
+
+    def iter_ema(self, symbol: str, **options: Any) -> AsyncIterator[IndicatorValue]:
+        """Exponential moving average; options as ``iter_sma``."""
+        return self._indicator(wire.indicators.ema(symbol, **options))
+
+    def iter_rsi(self, symbol: str, **options: Any) -> AsyncIterator[IndicatorValue]:
+        """Relative strength index; options as ``iter_sma``."""
+        return self._indicator(wire.indicators.rsi(symbol, **options))
+
+    def iter_macd(self, symbol: str, **options: Any) -> AsyncIterator[IndicatorValue]:
+        """Convergence and divergence of averages; ``short_window``, ``long_window``..."""
+        return self._indicator(wire.indicators.macd(symbol, **options))
+
+    def _indicator(self, call: Call[Any]) -> AsyncIterator[IndicatorValue]:
+        return self._rows(call)
+
+    async def get_market_holidays(self) -> Rows[MarketHoliday]:
+        """The holidays and short days to come."""
+        return await self._session.send(wire.status.market_holidays())

@@ -1,0 +1,286 @@
+"""Aggregates: bars of one ticker, of the whole market, of the previous day; open and close.
+
+https://massive.com/docs/rest/stocks/aggregates/custom-bars
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from sentio_async import errors
+from sentio_async.connectors.polygon.values import CryptoOpenClose, OpenClose
+from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
+from sentio_async.connectors.polygon.wire.envelope import (
+    PROVIDER,
+    Moment,
+    api,
+    milliseconds,
+    next_target,
+)
+from sentio_async.connectors.polygon.wire.tickers import checked
+from sentio_async.http.endpoint import Call, Parts
+from sentio_async.models import Bar, Bars, Page, Rows
+from sentio_async.resilience.limiter import Priority
+
+__all__ = [
+    "Aggregate",
+    "aggregates",
+    "crypto_open_close",
+    "grouped_crypto",
+    "grouped_forex",
+    "grouped_stocks",
+    "open_close",
+    "previous_day",
+    "step_name",
+    "timespan",
+]
+
+MAX_LIMIT = 50_000
+_NAN = float("nan")
+_TIMESPAN = re.compile(r"\s*(\d+)?\s*([A-Za-z]+)\s*")
+# "M" alone is a month, as everywhere; the other letters do not care about case.
+_UNITS: Mapping[str, str] = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "second"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes", "t"), "minute"),
+    **dict.fromkeys(("h", "hour", "hours"), "hour"),
+    **dict.fromkeys(("d", "day", "days"), "day"),
+    **dict.fromkeys(("w", "wk", "week", "weeks"), "week"),
+    **dict.fromkeys(("mo", "mon", "month", "months"), "month"),
+    **dict.fromkeys(("q", "quarter", "quarters"), "quarter"),
+    **dict.fromkeys(("y", "year", "years"), "year"),
+}
+_SECONDS = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3_600,
+    "day": 86_400,
+    "week": 7 * 86_400,
+    "month": 31 * 86_400,
+    "quarter": 92 * 86_400,
+    "year": 366 * 86_400,
+}
+# The vendor has nothing older.
+_EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+_STEPS = {"second": "Sec", "minute": "Min", "hour": "Hour", "day": "Day", "week": "Week"}
+
+
+class Aggregate(msgspec.Struct, gc=False):
+    """One bar; an index has neither volume nor trades."""
+
+    t: int
+    o: float
+    h: float
+    l: float  # noqa: E741 (the vendor's own name)
+    c: float
+    v: float = 0.0
+    vw: float | None = None
+    n: int | None = None
+    T: str | None = None
+
+
+def timespan(timeframe: str) -> tuple[int, str]:
+    """``"5Min"``, ``"1Day"``, ``"1h"``, ``"1M"`` as multiplier and unit."""
+    match = _TIMESPAN.fullmatch(timeframe)
+    word = match[2] if match else ""
+    unit = "month" if word == "M" else _UNITS.get(word.lower())
+    multiplier = int(match[1] or 1) if match else 0
+    if unit is None or multiplier < 1:
+        raise errors.InvalidRequestError(
+            f"timeframe: {timeframe!r} is not one; write 1Sec, 5Min, 1Hour, 1Day, 1Week, 1Month"
+        )
+    return multiplier, unit
+
+
+def step_name(timeframe: str) -> str:
+    """The same name for every spelling of a timeframe: ``5Min``, ``1Day``."""
+    multiplier, unit = timespan(timeframe)
+    return f"{multiplier}{_STEPS.get(unit, unit.capitalize())}"
+
+
+def no_bars(symbol: str, timeframe: str) -> Bars:
+    """Bars to which pages can be added."""
+    return Bars(symbol, provider=PROVIDER, step=step_name(timeframe))
+
+
+def page_size(timeframe: str, limit: int | None) -> int:
+    """How many base bars to ask for, so that few wanted bars do not bring many.
+
+    Only for steps that are base bars themselves: a longer one could be cut in its middle.
+    """
+    is_base = timespan(timeframe) in ((1, "minute"), (1, "day"))
+    return MAX_LIMIT if limit is None or not is_base else max(1, min(limit, MAX_LIMIT))
+
+
+def back_from(end: Moment, timeframe: str, count: int) -> Moment:
+    """A time before ``end`` after which there should be ``count`` bars, nights and all."""
+    multiplier, unit = timespan(timeframe)
+    # A session is 6.5 of 24 hours on 5 of 7 days, less holidays.
+    span = timedelta(seconds=_SECONDS[unit] * multiplier * count * 6) + timedelta(days=5)
+    if isinstance(end, int):
+        return max(0, end - int(span.total_seconds()) * 1_000_000_000)
+    earliest = _EARLIEST if isinstance(end, datetime) else _EARLIEST.date()
+    try:
+        return max(earliest, end - span)
+    except OverflowError:
+        return earliest
+
+
+def read_bars(answer: Bulk[Aggregate], *, symbol: str, step: str) -> Page[Bars]:
+    """One page of bars, by column."""
+    bars = Bars(symbol, provider=PROVIDER, step=step, is_delayed=answer.envelope.is_delayed)
+    rows = answer.rows
+    bars.times_ns.extend([row.t * 1_000_000 for row in rows])
+    bars.open.extend([row.o for row in rows])
+    bars.high.extend([row.h for row in rows])
+    bars.low.extend([row.l for row in rows])
+    bars.close.extend([row.c for row in rows])
+    bars.volume.extend([row.v for row in rows])
+    bars.vwap.extend([_NAN if row.vw is None else row.vw for row in rows])
+    bars.trade_count.extend([-1 if row.n is None else row.n for row in rows])
+    bars.skipped = answer.skipped
+    return Page(bars, next_target(answer.envelope.next_url))
+
+
+def read_market(answer: Bulk[Aggregate]) -> Rows[Bar]:
+    """One bar of each ticker."""
+    late = answer.envelope.is_delayed
+    return read_good_rows(answer, lambda row: read_bar(row, row.T or "", is_delayed=late))
+
+
+def read_previous(answer: Bulk[Aggregate], *, symbol: str) -> Bar:
+    """The one bar there is."""
+    if not answer.rows:
+        raise errors.SymbolNotFoundError(f"{symbol}: no previous day", symbol=symbol)
+    return read_bar(answer.rows[0], symbol, is_delayed=answer.envelope.is_delayed)
+
+
+def read_bar(row: Aggregate, symbol: str, *, is_delayed: bool = False) -> Bar:
+    """One bar as a value."""
+    return Bar(
+        symbol=symbol,
+        time_ns=row.t * 1_000_000,
+        provider=PROVIDER,
+        is_delayed=is_delayed,
+        open=row.o,
+        high=row.h,
+        low=row.l,
+        close=row.c,
+        volume=row.v,
+        trade_count=row.n,
+        vwap=row.vw,
+    )
+
+
+_decode = bulk_decoder(Aggregate)
+
+
+@api.get(
+    "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}",
+    returns=read_bars,
+    decode=_decode,
+    priority=Priority.HISTORY,
+)
+def aggregates(
+    ticker: str,
+    timeframe: str,
+    start: Moment,
+    end: Moment,
+    *,
+    adjusted: bool | None = None,
+    order: str | None = "asc",
+    limit: int = MAX_LIMIT,
+) -> Parts:
+    """Bars of one ticker.
+
+    ``limit`` counts the minute or day bars that these are made of, so a page can be far shorter.
+    """
+    multiplier, unit = timespan(timeframe)
+    path = {
+        "ticker": checked(ticker),
+        "multiplier": str(multiplier),
+        "timespan": unit,
+        "from": milliseconds(start),
+        "to": milliseconds(end),
+    }
+    return Parts(
+        path=path,
+        query={"adjusted": adjusted, "sort": order, "limit": limit},
+        context={"symbol": ticker, "step": step_name(timeframe)},
+    )
+
+
+@api.get("/v2/aggs/ticker/{ticker}/prev", returns=read_previous, decode=_decode)
+def previous_day(ticker: str, *, adjusted: bool | None = None) -> Parts:
+    """The bar of the previous trading day."""
+    return Parts(
+        path={"ticker": checked(ticker)},
+        query={"adjusted": adjusted},
+        context={"symbol": ticker},
+    )
+
+
+@api.get("/v2/aggs/grouped/locale/us/market/stocks/{date}", returns=read_market, decode=_decode)
+def grouped_stocks(
+    on: date, *, adjusted: bool | None = None, include_otc: bool | None = None
+) -> Parts:
+    """The daily bar of every stock."""
+    query = {"adjusted": adjusted, "include_otc": include_otc}
+    return Parts(path={"date": on.isoformat()}, query=query)
+
+
+@api.get("/v2/aggs/grouped/locale/global/market/crypto/{date}", returns=read_market, decode=_decode)
+def grouped_crypto(on: date, *, adjusted: bool | None = None) -> Parts:
+    """The daily bar of every crypto pair."""
+    return Parts(path={"date": on.isoformat()}, query={"adjusted": adjusted})
+
+
+@api.get("/v2/aggs/grouped/locale/global/market/fx/{date}", returns=read_market, decode=_decode)
+def grouped_forex(on: date, *, adjusted: bool | None = None) -> Parts:
+    """The daily bar of every currency pair."""
+    return Parts(path={"date": on.isoformat()}, query={"adjusted": adjusted})
+
+
+def grouped(market: str, on: date, **options: Any) -> Call[Rows[Bar]]:
+    """The daily bar of everything in a market."""
+    builds: dict[str, Callable[..., Call[Rows[Bar]]]] = {
+        "stocks": grouped_stocks,
+        "crypto": grouped_crypto,
+        "fx": grouped_forex,
+    }
+    if market not in builds:
+        raise errors.InvalidRequestError(f"market: stocks, crypto or fx, not {market!r}")
+    return builds[market](on, **options)
+
+
+def read_open_close(raw: Any) -> OpenClose:
+    """Open and close, with what was traded before and after."""
+    return OpenClose.read(raw)
+
+
+@api.get("/v1/open-close/{ticker}/{date}", returns=read_open_close)
+def open_close(ticker: str, on: date, *, adjusted: bool | None = None) -> Parts:
+    """Open, close and extended-hours prices of one day."""
+    return Parts(
+        path={"ticker": checked(ticker), "date": on.isoformat()}, query={"adjusted": adjusted}
+    )
+
+
+def read_crypto_open_close(raw: Any) -> CryptoOpenClose:
+    """Open and close, with the trades that made them."""
+    return CryptoOpenClose.read(raw)
+
+
+@api.get("/v1/open-close/crypto/{from}/{to}/{date}", returns=read_crypto_open_close)
+def crypto_open_close(
+    base: str, quoted_in: str, on: date, *, adjusted: bool | None = None
+) -> Parts:
+    """Open and close of a crypto pair on one day, in UTC."""
+    return Parts(
+        path={"from": base, "to": quoted_in, "date": on.isoformat()},
+        query={"adjusted": adjusted},
+    )

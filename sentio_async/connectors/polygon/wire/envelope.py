@@ -1,0 +1,175 @@
+"""What all answers of Massive have in common, and the API to which its calls belong.
+
+https://massive.com/docs/rest
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from sentio_async import errors
+from sentio_async.connectors.polygon.wire.problems import find_failure, read_problem
+from sentio_async.http.endpoint import Api
+from sentio_async.http.reading import read_rows
+from sentio_async.http.wire_json import Json
+from sentio_async.models import Page, Rows
+
+__all__ = [
+    "PROVIDER",
+    "Moment",
+    "api",
+    "day_start_ns",
+    "is_delayed",
+    "list_of",
+    "member",
+    "milliseconds",
+    "nanoseconds",
+    "next_target",
+    "ns_by_size",
+    "one_of",
+    "page_of",
+    "result",
+]
+
+PROVIDER = "polygon"
+NEW_YORK = ZoneInfo("America/New_York")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Moment = datetime | date | int
+"""A time: aware, or a date, or whole nanoseconds since 1970."""
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+api = Api("polygon", problem=read_problem, check=find_failure)
+
+
+class _Kind(Protocol[T_co]):
+    def read(self, raw: Json, /) -> T_co: ...
+
+
+def is_delayed(raw: Mapping[str, Any]) -> bool:
+    """The answer's data is late, which is no failure."""
+    return raw.get("status") == "DELAYED"
+
+
+def member(raw: Json, name: str) -> Any:
+    """A member that must be there; raises DecodeError when the answer is not an envelope."""
+    if not isinstance(raw, Mapping):
+        raise errors.DecodeError(f"an object is needed, not {type(raw).__name__}")
+    value = raw.get(name)
+    if value is None:
+        raise errors.DecodeError(f"the answer has no {name} (status {raw.get('status')!r})")
+    return value
+
+
+def result(raw: Json) -> Mapping[str, Any]:
+    """``results`` where it is one object."""
+    value = member(raw, "results")
+    if not isinstance(value, Mapping):
+        raise errors.DecodeError(f"results: an object is needed, not {type(value).__name__}")
+    return value
+
+
+def rows_in(raw: Json) -> list[Any]:
+    """``results`` where it is a list; absent rows are none only when the answer counts none."""
+    if _is_empty(raw):
+        return []
+    rows = member(raw, "results")
+    if not isinstance(rows, list):
+        raise errors.DecodeError(f"results: a list is needed, not {type(rows).__name__}")
+    return rows
+
+
+def _is_empty(raw: Json) -> bool:
+    if not isinstance(raw, Mapping) or raw.get("results") is not None:
+        return False
+    return 0 in (raw.get("resultsCount"), raw.get("count"))
+
+
+def one_of(kind: _Kind[T]) -> Callable[[Json], T]:
+    """Reads an answer that is one ``kind``."""
+    return lambda raw: kind.read(result(raw))
+
+
+def list_of(kind: _Kind[T]) -> Callable[[Json], Rows[T]]:
+    """Reads an answer that lists all there is of ``kind``."""
+    return lambda raw: read_rows(rows_in(raw), kind.read, what="results")
+
+
+def page_of(kind: _Kind[T]) -> Callable[[Json], Page[Rows[T]]]:
+    """Reads one page of ``kind``."""
+
+    def read(raw: Json) -> Page[Rows[T]]:
+        rows = read_rows(rows_in(raw), kind.read, what="results")
+        return Page(rows, next_target(raw.get("next_url")))
+
+    return read
+
+
+def next_target(url: Any) -> str | None:
+    """Path and query of ``next_url``; its host is never used, so no key goes there."""
+    if url is None or url == "":
+        return None
+    if not isinstance(url, str):
+        raise errors.DecodeError(f"next_url: a text is needed, not {type(url).__name__}")
+    try:
+        parts = urlsplit(url)
+    except ValueError as exc:
+        raise errors.DecodeError("next_url: not a URL") from exc
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def ns_by_size(value: int | None) -> int | None:
+    """Epoch nanoseconds of a time whose unit the vendor mixes: s, ms, us or ns.
+
+    The ranges do not overlap for times after 1973.
+    """
+    if not value:
+        return None
+    if value < 100_000_000_000:
+        return value * 1_000_000_000
+    if value < 100_000_000_000_000:
+        return value * 1_000_000
+    if value < 100_000_000_000_000_000:
+        return value * 1_000
+    return value
+
+
+def nanoseconds(moment: Moment | None) -> str | int | None:
+    """A time as tick queries want it: a date, or nanoseconds of which none is lost."""
+    if isinstance(moment, datetime):
+        return _microseconds(moment) * 1_000
+    return moment.isoformat() if isinstance(moment, date) else moment
+
+
+def milliseconds(moment: Moment) -> str:
+    """A time as aggregate paths want it: a date, or milliseconds."""
+    if isinstance(moment, datetime):
+        return str(_microseconds(moment) // 1_000)
+    return moment.isoformat() if isinstance(moment, date) else str(moment // 1_000_000)
+
+
+def _microseconds(moment: datetime) -> int:
+    if moment.tzinfo is None:
+        text = f"time: {moment.isoformat()} has no zone; use an aware one"
+        raise errors.InvalidRequestError(text)
+    span = moment - _EPOCH
+    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+
+
+def day_start_ns(ns: int | None, *, zone: ZoneInfo = NEW_YORK) -> int:
+    """When the day began in which ``ns`` lies; 0 when that is not known."""
+    return 0 if ns is None else _day_start(ns // 900_000_000_000, zone)
+
+
+@lru_cache(maxsize=1024)
+def _day_start(quarter_hour: int, zone: ZoneInfo) -> int:
+    local = datetime.fromtimestamp(quarter_hour * 900, tz=zone)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return int(midnight.timestamp()) * 1_000_000_000

@@ -1,0 +1,146 @@
+"""Technical indicators that the vendor calculates.
+
+https://massive.com/docs/rest/stocks/technical-indicators/simple-moving-average
+"""
+
+from __future__ import annotations
+
+from sentio_async import errors
+from sentio_async.connectors.polygon.values import IndicatorValue
+from sentio_async.connectors.polygon.wire.aggregates import timespan
+from sentio_async.connectors.polygon.wire.envelope import (
+    Moment,
+    api,
+    milliseconds,
+    next_target,
+    ns_by_size,
+    result,
+)
+from sentio_async.connectors.polygon.wire.tickers import checked
+from sentio_async.http.endpoint import Parts, QueryValue
+from sentio_async.http.reading import read_rows
+from sentio_async.http.wire_json import Json
+from sentio_async.models import Page, Rows
+from sentio_async.resilience.limiter import Priority
+
+__all__ = ["ema", "macd", "rsi", "sma"]
+
+
+def read_values(raw: Json) -> Page[Rows[IndicatorValue]]:
+    """``results.values``; absent where there are no bars to calculate from."""
+    values = result(raw).get("values")
+    if values is None and "underlying" in raw["results"]:
+        values = []
+
+    def read(row: Json) -> IndicatorValue:
+        return IndicatorValue.read({**row, "time_ns": ns_by_size(row["timestamp"])})
+
+    return Page(read_rows(values, read, what="values"), next_target(raw.get("next_url")))
+
+
+def _parts(
+    ticker: str,
+    timeframe: str,
+    start: Moment | None,
+    end: Moment | None,
+    query: dict[str, QueryValue],
+) -> Parts:
+    multiplier, unit = timespan(timeframe)
+    if multiplier != 1:
+        raise errors.InvalidRequestError(f"timeframe: {timeframe!r}; indicators take one unit only")
+    span = {
+        "timestamp.gte": None if start is None else milliseconds(start),
+        "timestamp.lte": None if end is None else milliseconds(end),
+    }
+    return Parts(path={"ticker": checked(ticker)}, query={"timespan": unit, **span, **query})
+
+
+@api.get("/v1/indicators/sma/{ticker}", returns=read_values, priority=Priority.HISTORY)
+def sma(
+    ticker: str,
+    timeframe: str = "1Day",
+    start: Moment | None = None,
+    end: Moment | None = None,
+    *,
+    window: int = 50,
+    series_type: str = "close",
+    adjusted: bool | None = None,
+    order: str = "desc",
+    limit: int = 5000,
+) -> Parts:
+    """The simple moving average."""
+    query = _common(window, series_type, adjusted, order, limit)
+    return _parts(ticker, timeframe, start, end, query)
+
+
+@api.get("/v1/indicators/ema/{ticker}", returns=read_values, priority=Priority.HISTORY)
+def ema(
+    ticker: str,
+    timeframe: str = "1Day",
+    start: Moment | None = None,
+    end: Moment | None = None,
+    *,
+    window: int = 50,
+    series_type: str = "close",
+    adjusted: bool | None = None,
+    order: str = "desc",
+    limit: int = 5000,
+) -> Parts:
+    """The exponential moving average."""
+    query = _common(window, series_type, adjusted, order, limit)
+    return _parts(ticker, timeframe, start, end, query)
+
+
+@api.get("/v1/indicators/rsi/{ticker}", returns=read_values, priority=Priority.HISTORY)
+def rsi(
+    ticker: str,
+    timeframe: str = "1Day",
+    start: Moment | None = None,
+    end: Moment | None = None,
+    *,
+    window: int = 14,
+    series_type: str = "close",
+    adjusted: bool | None = None,
+    order: str = "desc",
+    limit: int = 5000,
+) -> Parts:
+    """The relative strength index, 0 to 100."""
+    query = _common(window, series_type, adjusted, order, limit)
+    return _parts(ticker, timeframe, start, end, query)
+
+
+@api.get("/v1/indicators/macd/{ticker}", returns=read_values, priority=Priority.HISTORY)
+def macd(
+    ticker: str,
+    timeframe: str = "1Day",
+    start: Moment | None = None,
+    end: Moment | None = None,
+    *,
+    short_window: int = 12,
+    long_window: int = 26,
+    signal_window: int = 9,
+    series_type: str = "close",
+    adjusted: bool | None = None,
+    order: str = "desc",
+    limit: int = 5000,
+) -> Parts:
+    """Moving average convergence and divergence, with its signal line."""
+    query = {
+        "short_window": short_window,
+        "long_window": long_window,
+        "signal_window": signal_window,
+        **_common(None, series_type, adjusted, order, limit),
+    }
+    return _parts(ticker, timeframe, start, end, query)
+
+
+def _common(
+    window: int | None, series_type: str, adjusted: bool | None, order: str, limit: int
+) -> dict[str, QueryValue]:
+    return {
+        "window": window,
+        "series_type": series_type,
+        "adjusted": adjusted,
+        "order": order,
+        "limit": limit,
+    }

@@ -1,0 +1,135 @@
+"""Which calls give the latest of some tickers, in the fewest requests, and what they answered.
+
+Stocks alone: snapshots v2, whose tickers stand in the query; mixed kinds: snapshots v3, 250 each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sentio_async import errors
+from sentio_async.connectors.polygon.wire import last
+from sentio_async.connectors.polygon.wire.envelope import PROVIDER
+from sentio_async.connectors.polygon.wire.snapshots import (
+    crypto_snapshot,
+    forex_snapshot,
+    stock_snapshot,
+    stock_snapshots,
+)
+from sentio_async.connectors.polygon.wire.tickers import asset_class
+from sentio_async.connectors.polygon.wire.universal import universal_snapshots
+from sentio_async.http.endpoint import Call
+from sentio_async.models import AssetClass, Batch, Quote, Snapshot, Trade
+
+__all__ = [
+    "chunks",
+    "gathered",
+    "one_quote",
+    "one_snapshot",
+    "one_trade",
+    "packed",
+    "quotes_of",
+    "trade_in",
+]
+
+T = TypeVar("T")
+Answer = Mapping[str, T | errors.ConnectorError] | errors.ConnectorError
+"""What a packed call said by ticker, or why it failed."""
+MAX_QUERY = 7_000
+"""Servers refuse request lines over 8 KiB; the rest is for host, path and other parameters."""
+
+
+def packed(tickers: Sequence[str], *, size: int) -> list[tuple[Call[Any], list[str]]]:
+    """The calls that ask for all of these, each with the tickers that it asks for."""
+    are_stocks = all(asset_class(ticker) is AssetClass.STOCK for ticker in tickers)
+    build = stock_snapshots if are_stocks else universal_snapshots
+    return [(build(chunk), chunk) for chunk in chunks(tickers, size)]
+
+
+def chunks(tickers: Iterable[str], size: int) -> list[list[str]]:
+    """The tickers in groups that one request can hold."""
+    groups: list[list[str]] = []
+    room = 0
+    for ticker in tickers:
+        if not groups or len(groups[-1]) == size or room < len(ticker) + 1:
+            groups.append([])
+            room = MAX_QUERY
+        groups[-1].append(ticker)
+        room -= len(ticker) + 1
+    return groups
+
+
+def gathered(
+    wanted: Iterable[str], chunks: Iterable[Iterable[str]], answers: Iterable[Answer[T]]
+) -> Batch[T]:
+    """One result for each ticker: what is in no answer is not known to the vendor.
+
+    An answer that failed is the error of each ticker of its chunk.
+    """
+    found: dict[str, T | errors.ConnectorError] = {}
+    for chunk, answer in zip(chunks, answers, strict=True):
+        if isinstance(answer, errors.ConnectorError):
+            found.update(dict.fromkeys(chunk, answer))
+        else:
+            found.update(answer)
+    return Batch({ticker: found.get(ticker) or _unknown(ticker) for ticker in wanted})
+
+
+def _unknown(ticker: str) -> errors.SymbolNotFoundError:
+    text = f"{ticker}: not known, or nothing about it today (tickers are case-sensitive)"
+    return errors.SymbolNotFoundError(text, symbol=ticker, connector=PROVIDER)
+
+
+def quotes_of(snapshots: Batch[Snapshot]) -> Batch[Quote]:
+    """The quotes in snapshots; a snapshot without one is that ticker's error."""
+    return Batch({ticker: _quote_of(ticker, found) for ticker, found in snapshots.items()})
+
+
+def _quote_of(
+    ticker: str, found: Snapshot | errors.ConnectorError
+) -> Quote | errors.ConnectorError:
+    if isinstance(found, errors.ConnectorError):
+        return found
+    if found.quote is None:
+        text = f"{ticker}: the vendor has no quote of it now"
+        return errors.SymbolNotFoundError(text, symbol=ticker, connector=PROVIDER)
+    return found.quote
+
+
+def trade_in(snapshot: Snapshot) -> Trade:
+    """The last trade in a snapshot."""
+    if snapshot.trade is None:
+        text = f"{snapshot.symbol}: the vendor has no trade of it now"
+        raise errors.SymbolNotFoundError(text, symbol=snapshot.symbol, connector=PROVIDER)
+    return snapshot.trade
+
+
+def one_quote(ticker: str) -> Call[Quote] | None:
+    """The one call that gives a quote of this kind of instrument; None where there is none."""
+    match asset_class(ticker):
+        case AssetClass.STOCK:
+            return last.last_quote(ticker)
+        case AssetClass.FOREX:
+            return last.last_forex_quote(ticker)
+    return None
+
+
+def one_trade(ticker: str) -> Call[Trade] | None:
+    """The one call that gives the last trade; crypto has it in its snapshot only."""
+    match asset_class(ticker):
+        case AssetClass.STOCK | AssetClass.OPTION:
+            return last.last_trade(ticker)
+    return None
+
+
+def one_snapshot(ticker: str) -> Call[Snapshot] | None:
+    """The one call that gives a snapshot; options and indices have theirs in v3 only."""
+    match asset_class(ticker):
+        case AssetClass.STOCK:
+            return stock_snapshot(ticker)
+        case AssetClass.CRYPTO:
+            return crypto_snapshot(ticker)
+        case AssetClass.FOREX:
+            return forex_snapshot(ticker)
+    return None

@@ -1,0 +1,279 @@
+"""Snapshots v3: any tickers mixed, the option chain, index values, summaries.
+
+An item of these answers can be an error of its own: it stays that symbol's error, and costs the
+others nothing.  https://massive.com/docs/rest/stocks/snapshots/unified-snapshot
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from sentio_async import errors
+from sentio_async.connectors.polygon.values import IndexValue, Summary
+from sentio_async.connectors.polygon.wire.envelope import (
+    PROVIDER,
+    api,
+    day_start_ns,
+    is_delayed,
+    next_target,
+    ns_by_size,
+    result,
+    rows_in,
+)
+from sentio_async.connectors.polygon.wire.filters import chosen, ranges
+from sentio_async.connectors.polygon.wire.problems import item_error
+from sentio_async.connectors.polygon.wire.tickers import checked, underlying_of
+from sentio_async.connectors.polygon.wire.ticks import word_or_none, words
+from sentio_async.http.endpoint import Call, Parts, QueryValue
+from sentio_async.http.reading import read_rows
+from sentio_async.http.wire_json import Json
+from sentio_async.models import (
+    Bar,
+    Greeks,
+    OptionSnapshot,
+    Page,
+    Quote,
+    Rows,
+    Snapshot,
+    Trade,
+)
+
+__all__ = [
+    "UNIVERSAL_LIMIT",
+    "index_values",
+    "option_chain",
+    "option_snapshot",
+    "summaries",
+    "universal_snapshots",
+]
+
+UNIVERSAL_LIMIT = 250
+"""The vendor's default is 10: always say it."""
+
+T = TypeVar("T")
+Found = dict[str, T | errors.ConnectorError]
+
+_BY_TICKER = ranges("ticker") | {"type"}
+_CHAIN = ranges("strike_price", "expiration_date") | {"contract_type"}
+
+
+def _number(part: Mapping[str, Any], name: str) -> float | None:
+    value = part.get(name)
+    return None if value is None else float(value)
+
+
+def _late(part: Mapping[str, Any] | None) -> bool:
+    return part is not None and part.get("timeframe") == "DELAYED"
+
+
+def read_quote(row: Mapping[str, Any], symbol: str, *, late: bool) -> Quote | None:
+    """``last_quote``; None where there is none."""
+    part = row.get("last_quote")
+    if not part or not (part.get("bid") or part.get("ask")):
+        return None
+    return Quote(
+        symbol=symbol,
+        time_ns=ns_by_size(part.get("last_updated")) or 0,
+        provider=PROVIDER,
+        is_delayed=late or _late(part),
+        bid=float(part.get("bid") or 0),
+        ask=float(part.get("ask") or 0),
+        bid_size=float(part.get("bid_size") or 0),
+        ask_size=float(part.get("ask_size") or 0),
+        bid_exchange=word_or_none(part.get("bid_exchange")),
+        ask_exchange=word_or_none(part.get("ask_exchange")),
+    )
+
+
+def read_trade(row: Mapping[str, Any], symbol: str, *, late: bool) -> Trade | None:
+    """``last_trade``; None where there is none."""
+    part = row.get("last_trade")
+    if not part or not part.get("price"):
+        return None
+    at = part.get("sip_timestamp") or part.get("participant_timestamp") or part.get("last_updated")
+    return Trade(
+        symbol=symbol,
+        time_ns=ns_by_size(at) or 0,
+        provider=PROVIDER,
+        is_delayed=late or _late(part),
+        price=float(part["price"]),
+        size=float(part.get("decimal_size") or part.get("size") or 0),
+        id=str(part.get("id") or ""),
+        exchange=word_or_none(part.get("exchange")),
+        conditions=words(part.get("conditions")),
+    )
+
+
+def read_day(
+    part: Mapping[str, Any] | None, symbol: str, updated: int | None, *, late: bool
+) -> Bar | None:
+    """``session`` or ``day``; None where nothing was traded."""
+    if not part or not part.get("close") or part.get("open") is None:
+        return None
+    at = ns_by_size(part.get("last_updated")) or updated
+    return Bar(
+        symbol=symbol,
+        time_ns=day_start_ns(at),
+        provider=PROVIDER,
+        is_delayed=late,
+        open=float(part["open"]),
+        high=float(part["high"]),
+        low=float(part["low"]),
+        close=float(part["close"]),
+        volume=float(part.get("decimal_volume") or part.get("volume") or 0),
+        vwap=_number(part, "vwap"),
+    )
+
+
+def read_snapshot(row: Mapping[str, Any], *, late: bool) -> Snapshot:
+    """One instrument of any kind."""
+    symbol = row["ticker"]
+    late = late or _late(row)
+    quote = read_quote(row, symbol, late=late)
+    trade = read_trade(row, symbol, late=late)
+    session = row.get("session") or {}
+    times = (ns_by_size(row.get("last_updated")), quote and quote.time_ns, trade and trade.time_ns)
+    updated = max((at for at in times if at), default=None)
+    return Snapshot(
+        symbol=symbol,
+        provider=PROVIDER,
+        quote=quote,
+        trade=trade,
+        day_bar=read_day(session, symbol, updated, late=late),
+        change=_number(session, "change"),
+        change_percent=_number(session, "change_percent"),
+        is_delayed=late or bool(quote and quote.is_delayed) or bool(trade and trade.is_delayed),
+        updated_ns=updated,
+    )
+
+
+def read_option(row: Mapping[str, Any], *, late: bool) -> OptionSnapshot:
+    """One contract of a chain."""
+    symbol = row["details"]["ticker"]
+    quote = read_quote(row, symbol, late=late)
+    trade = read_trade(row, symbol, late=late)
+    greeks = row.get("greeks") or {}
+    names = ("delta", "gamma", "theta", "vega", "rho")
+    return OptionSnapshot(
+        symbol=symbol,
+        provider=PROVIDER,
+        underlying=(row.get("underlying_asset") or {}).get("ticker"),
+        quote=quote,
+        trade=trade,
+        day_bar=read_day(row.get("day"), symbol, None, late=late),
+        greeks=Greeks(**{name: _number(greeks, name) for name in names}) if greeks else None,
+        implied_volatility=_number(row, "implied_volatility"),
+        open_interest=_number(row, "open_interest"),
+        break_even_price=_number(row, "break_even_price"),
+        is_delayed=late or bool(quote and quote.is_delayed),
+    )
+
+
+def _by_symbol(raw: Json, read: Callable[[Any], T]) -> Page[Found[T]]:
+    """Each item's value, or the error that stands in its place."""
+    found: Found[T] = {}
+    for row in rows_in(raw):
+        symbol = _symbol_of(row)
+        if row.get("error"):
+            found[symbol] = item_error(row["error"], row.get("message"), symbol)
+            continue
+        try:
+            found[symbol] = read(row)
+        except (errors.DecodeError, KeyError, TypeError, ValueError, AttributeError) as exc:
+            reason = f"{symbol}: its row cannot be read ({type(exc).__name__}: {exc})"
+            found[symbol] = errors.DecodeError(reason[:300], connector=PROVIDER)
+    return Page(found, next_target(raw.get("next_url")))
+
+
+def _symbol_of(row: Any) -> str:
+    if not isinstance(row, Mapping):
+        raise errors.DecodeError(f"results: an object is needed, not {type(row).__name__}")
+    details = row.get("details")
+    within = details.get("ticker") if isinstance(details, Mapping) else None
+    symbol = row.get("ticker") or within
+    if not isinstance(symbol, str):
+        raise errors.DecodeError("results: a row names no ticker")
+    return symbol
+
+
+def read_universal(raw: Json) -> Page[Found[Snapshot]]:
+    """One page of instruments of any kind."""
+    late = isinstance(raw, Mapping) and is_delayed(raw)
+    return _by_symbol(raw, lambda row: read_snapshot(row, late=late))
+
+
+def read_index_values(raw: Json) -> Page[Found[IndexValue]]:
+    """One page of index values."""
+    return _by_symbol(raw, IndexValue.read)
+
+
+def read_summaries(raw: Json) -> Page[Found[Summary]]:
+    """Summaries by ticker."""
+    return _by_symbol(raw, Summary.read)
+
+
+def read_chain(raw: Json) -> Page[Rows[OptionSnapshot]]:
+    """One page of a chain."""
+    late = isinstance(raw, Mapping) and is_delayed(raw)
+    rows = read_rows(rows_in(raw), lambda row: read_option(row, late=late), what="results")
+    return Page(rows, next_target(raw.get("next_url")))
+
+
+def read_contract(raw: Json) -> OptionSnapshot:
+    """One contract."""
+    return read_option(result(raw), late=is_delayed(raw))
+
+
+def _any_of(tickers: Iterable[str] | None) -> str | None:
+    return None if tickers is None else ",".join(map(checked, tickers))
+
+
+@api.get("/v3/snapshot", returns=read_universal)
+def universal_snapshots(
+    tickers: Iterable[str] | None = None, *, limit: int = UNIVERSAL_LIMIT, **filters: QueryValue
+) -> Parts:
+    """Snapshots of at most 250 tickers of any kinds."""
+    query = {"ticker.any_of": _any_of(tickers), **chosen(_BY_TICKER, filters), "limit": limit}
+    return Parts(query=query)
+
+
+@api.get("/v3/snapshot/indices", returns=read_index_values)
+def index_values(
+    tickers: Iterable[str] | None = None, *, limit: int = UNIVERSAL_LIMIT, **filters: QueryValue
+) -> Parts:
+    """Values of at most 250 indices."""
+    known = _BY_TICKER - {"type"}
+    query = {"ticker.any_of": _any_of(tickers), **chosen(known, filters), "limit": limit}
+    return Parts(query=query)
+
+
+@api.get("/v3/snapshot/options/{underlying}", returns=read_chain)
+def option_chain(
+    underlying: str,
+    *,
+    limit: int = UNIVERSAL_LIMIT,
+    order: str | None = None,
+    sort: str | None = None,
+    **filters: QueryValue,
+) -> Parts:
+    """Every option of an underlying, with greeks."""
+    query = {**chosen(_CHAIN, filters), "order": order, "sort": sort, "limit": limit}
+    return Parts(path={"underlying": checked(underlying)}, query=query)
+
+
+@api.get("/v3/snapshot/options/{underlying}/{contract}", returns=read_contract)
+def option_snapshot(underlying: str, contract: str) -> Parts:
+    """One option, with greeks."""
+    return Parts(path={"underlying": checked(underlying), "contract": checked(contract)})
+
+
+def contract(ticker: str) -> Call[OptionSnapshot]:
+    """One option, whose underlying is in its name."""
+    return option_snapshot(underlying_of(ticker), ticker)
+
+
+@api.get("/v1/summaries", returns=read_summaries)
+def summaries(tickers: Iterable[str]) -> Parts:
+    """What a display shows of these tickers."""
+    return Parts(query={"ticker.any_of": _any_of(tickers)})
