@@ -13,6 +13,7 @@ from typing import Any, Self, overload
 
 from sentio_async import errors
 from sentio_async.models.market import Bar, exact
+from sentio_async.models.page import SkippedRow
 
 __all__ = ["Bars"]
 
@@ -25,7 +26,7 @@ class Bars(Sequence[Bar]):
 
     ``times_ns`` holds each bar's start in epoch nanoseconds; ``open high low close volume vwap
     trade_count`` hold one value a bar, ``nan`` (``-1`` for ``trade_count``) where the vendor
-    gave none.
+    gave none.  ``skipped`` says which rows of the answer could not be read.
     """
 
     __slots__ = (
@@ -36,6 +37,7 @@ class Bars(Sequence[Bar]):
         "low",
         "open",
         "provider",
+        "skipped",
         "step",
         "symbol",
         "times_ns",
@@ -58,6 +60,7 @@ class Bars(Sequence[Bar]):
         self.step = step
         self.feed = feed
         self.is_delayed = is_delayed
+        self.skipped: tuple[SkippedRow, ...] = ()
         self.times_ns = array("q")
         self.open = array("d")
         self.high = array("d")
@@ -97,6 +100,7 @@ class Bars(Sequence[Bar]):
         for name in ("times_ns", *_FLOATS, "trade_count"):
             getattr(self, name).extend(getattr(other, name))
         self.is_delayed = self.is_delayed or other.is_delayed
+        self.skipped += other.skipped
 
     def __len__(self) -> int:
         return len(self.times_ns)
