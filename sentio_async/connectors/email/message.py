@@ -50,24 +50,11 @@ _NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 # Ours to set, or the server's; "content-" and "resent-" are refused as a whole.
 _RESERVED = frozenset(
-    [
-        "from",
-        "to",
-        "cc",
-        "bcc",
-        "sender",
-        "subject",
-        "date",
-        "message-id",
-        "reply-to",
-        "mime-version",
-        "return-path",
-        "received",
-        "dkim-signature",
-        "in-reply-to",
-        "references",
-        "auto-submitted",
-    ]
+    (
+        *("from", "to", "cc", "bcc", "sender", "subject", "date", "message-id", "reply-to"),
+        *("mime-version", "return-path", "received", "dkim-signature", "in-reply-to"),
+        *("references", "auto-submitted"),
+    )
 )
 
 _PRIORITY: Mapping[NoticePriority, Mapping[str, str]] = {
@@ -113,7 +100,7 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in whole).split())
 
 
-def plain_address(text: str) -> Mailbox:
+def plain_address(text: object) -> Mailbox:
     """One mailbox, ``a@example.com`` or ``A <a@example.com>``; raises InvalidRequestError."""
     if not isinstance(text, str) or not text.isprintable():
         raise _not_an_address(text)
@@ -236,7 +223,7 @@ def _header_addresses(addresses: Sequence[str]) -> list[Address]:
 def _own_headers(headers: Mapping[str, str]) -> dict[str, str]:
     checked = {}
     for name, value in headers.items():
-        lower = name.lower() if isinstance(name, str) else ""
+        lower = name.lower()
         if not _HEADER_NAME.fullmatch(lower):
             raise errors.InvalidRequestError(f"header: {name!r:.80} is not a header name")
         if lower in _RESERVED or lower.startswith(("content-", "resent-", "arc-")):

@@ -220,6 +220,11 @@ def error_for(reply: Reply, phase: Phase, **known: Any) -> errors.ConnectorError
             return errors.PermissionError(text, **known)
         case Meaning.PERMANENT_MESSAGE | Meaning.PERMANENT_RECIPIENT:
             return errors.BadRequestError(text, **known)
+    wait = wait_in(reply.text)
+    if wait is not None:
+        return errors.RateLimitError(
+            text, retry_after=wait, scope="recipient", outcome=Outcome.NOT_SENT, **known
+        )
     return errors.ServerError(text, outcome=Outcome.NOT_SENT, **known)
 
 

@@ -38,8 +38,10 @@ class WebhookConfig(ConnectorConfig):
     """Sent along to ``webhook_url`` only."""
     bearer_token: SecretStr | None = None
     """Sent to ``webhook_url`` only."""
-    signing_secrets: tuple[SecretStr, ...] = ()
-    """``whsec_…`` of Standard Webhooks; two while the receiver changes from one to the other."""
+    signing_secret: SecretStr | None = None
+    """``whsec_…``: sign what is sent to ``webhook_url``, as Standard Webhooks has it."""
+    old_signing_secrets: tuple[SecretStr, ...] = ()
+    """Sign with these as well, while the receiver changes to the new one."""
     recipient_urls: bool = False
     """Let messages name their own URL; those are checked against private addresses."""
     allowed_hosts: tuple[str, ...] = ()
@@ -66,7 +68,7 @@ class WebhookConfig(ConnectorConfig):
             raise ValueError("a token has no spaces and no control characters")
         return token
 
-    @field_validator("signing_secrets", mode="before")
+    @field_validator("old_signing_secrets", mode="before")
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
         """One secret may stand alone; a text may hold several, as a variable does."""
@@ -76,15 +78,15 @@ class WebhookConfig(ConnectorConfig):
             return tuple(value.replace(",", " ").split())
         return value
 
-    @field_validator("signing_secrets")
+    @field_validator("signing_secret", "old_signing_secrets")
     @classmethod
-    def _sound_secrets(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        for secret in secrets:
+    def _sound_secrets(cls, value: Any) -> Any:
+        for secret in value if isinstance(value, tuple) else filter(None, (value,)):
             try:
                 secret_key(secret)
             except errors.ConfigurationError as exc:
                 raise ValueError(exc.message) from None
-        return secrets
+        return value
 
     @model_validator(mode="after")
     def _a_sound_url(self) -> Self:
@@ -101,9 +103,15 @@ class WebhookConfig(ConnectorConfig):
             raise ValueError("webhook_url must not have a fragment")
         return self
 
+    @property
+    def signing_secrets(self) -> tuple[SecretStr, ...]:
+        """The secrets to sign with, the current one first."""
+        current = () if self.signing_secret is None else (self.signing_secret,)
+        return (*current, *self.old_signing_secrets)
+
     def secrets(self) -> tuple[str, ...]:
         """Every secret text, the URL's path among them: it is what lets others post."""
-        found = [*super().secrets(), *(s.get_secret_value() for s in self.signing_secrets)]
+        found = [*super().secrets(), *(s.get_secret_value() for s in self.old_signing_secrets)]
         found += [s.removeprefix("whsec_") for s in found if s.startswith("whsec_")]
         if self.webhook_url is not None:
             parts = urlsplit(self.webhook_url.get_secret_value())

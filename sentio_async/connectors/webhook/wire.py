@@ -47,24 +47,11 @@ _CUT = "… (cut)"
 
 # Hop by hop, framing, or ours.
 _RESERVED = frozenset(
-    [
-        "host",
-        "content-length",
-        "content-type",
-        "content-encoding",
-        "transfer-encoding",
-        "connection",
-        "keep-alive",
-        "te",
-        "trailer",
-        "upgrade",
-        "expect",
-        "accept-encoding",
-        "webhook-id",
-        "webhook-timestamp",
-        "webhook-signature",
-        "idempotency-key",
-    ]
+    (
+        *("host", "content-length", "content-type", "content-encoding", "transfer-encoding"),
+        *("connection", "keep-alive", "te", "trailer", "upgrade", "expect", "accept-encoding"),
+        *("webhook-id", "webhook-timestamp", "webhook-signature", "idempotency-key"),
+    )
 )
 
 
