@@ -11,7 +11,7 @@ from sentio_async import errors
 from sentio_async.base.connector import BaseConnector, Role
 from sentio_async.models.notices import Attachment, NoticePriority, Receipt, TradeNotice
 
-__all__ = ["NotificationConnector"]
+__all__ = ["NotificationConnector", "priority_of"]
 
 
 class NotificationConnector(BaseConnector):
@@ -47,7 +47,7 @@ class NotificationConnector(BaseConnector):
         event_id: str | None = None,
     ) -> Receipt:
         """Tell the configured recipients that something needs attention."""
-        level = _priority(priority)
+        level = priority_of(priority)
         return await self.send_notification(
             None,
             f"[{level.value}] {alert_type}",
@@ -66,7 +66,8 @@ class NotificationConnector(BaseConnector):
         )
 
 
-def _priority(word: NoticePriority | str) -> NoticePriority:
+def priority_of(word: NoticePriority | str) -> NoticePriority:
+    """The priority of that name; raises InvalidRequestError."""
     try:
         return NoticePriority(word)
     except ValueError:
