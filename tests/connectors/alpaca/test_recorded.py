@@ -38,10 +38,12 @@ CALLS = {
     "GET /v2/account/activities[/FILL]": "GET /v2/account/activities",
     "GET …&page_token=": "GET /v2/account/activities",
     "POST …/exercise": "POST /v2/positions/{contract}/exercise",
-    "GET /v2/assets/{symbol} ×2": "GET /v2/assets",
+    "GET /v2/assets/{symbol} \N{MULTIPLICATION SIGN}2": "GET /v2/assets",
     "GET (any)": "GET /v2/account",
     "(any)": "GET /v2/account",
 }
+PATH_FIELD = re.compile(r"\{\w+\}")
+DUPLICATE = {"code": 40010001, "message": "client_order_id must be unique"}
 CONTEXT = {"account": {"is_paper": True}}
 
 
@@ -57,9 +59,10 @@ def endpoint_of(row):
     method, path = CALLS.get(row["call"], row["call"]).split(" ", 1)
     path = path.split("?")[0]
     exact = [e for e in api.endpoints if (e.method, e.path) == (method, path)]
-    pattern = lambda e: re.sub(r"\{\w+\}", r"[^/]+", e.path)
     fitting = exact or [
-        e for e in api.endpoints if e.method == method and re.fullmatch(pattern(e), path)
+        e
+        for e in api.endpoints
+        if e.method == method and re.fullmatch(PATH_FIELD.sub("[^/]+", e.path), path)
     ]
     assert fitting, f"no endpoint for {row['call']}"
     return fitting[0]
@@ -98,7 +101,11 @@ def test_what_is_not_covered_is_in_the_manifest():
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (422, {"code": 40010001, "message": "client_order_id must be unique"}, errors.ConflictError),
+        (
+            422,
+            {"code": 40010001, "message": "client_order_id must be unique"},
+            errors.ConflictError,
+        ),
         (422, {"code": 42210000, "message": "invalid symbol"}, errors.OrderRejectedError),
         (403, {"code": 40310000, "message": "wash trade"}, errors.OrderRejectedError),
         (403, {"message": "forbidden."}, None),
