@@ -95,8 +95,9 @@ class Exchange:
     """Alpaca, Polygon, a mail server and a webhook sink, for as long as the block lasts.
 
     Prices follow from `seed`, or from `replay` (bars by symbol, as `read_bars` gives them).
-    `hours="nyse"` closes the stock market at night. `ports` fixes ports by venue name; any other is chosen by the system. `venues` leaves the
-    others out: without a market venue there is no market, and the start is quicker.
+    `hours="nyse"` closes the stock market at night. `ports` fixes ports by venue name; any other
+    is chosen by the system. `venues` leaves the others out: without a market venue there is no
+    market, and the start is quicker.
     """
 
     alpaca_key = ALPACA_KEY
