@@ -174,30 +174,21 @@ class PolygonData(PolygonMarkets, PolygonReference):
         return self._rows(call, limit)
 
     def iter_trades(
-        self,
-        symbol: str,
-        *,
-        start: Moment | None = None,
-        end: Moment | None = None,
-        limit: int | None = None,
-        order: str = "asc",
+        self, symbol: str, *, limit: int | None = None, **options: Any
     ) -> AsyncIterator[Trade]:
-        """Trades from ``start`` until before ``end``, at most ``limit`` of them."""
-        size = min(limit or 50_000, 50_000)
-        return self._rows(wire.ticks.trades(symbol, start, end, order=order, limit=size), limit)
+        """Trades from ``start`` until before ``end``, at most ``limit`` of them.
+
+        Both may be a time, a day, or whole nanoseconds.  ``order="desc"``: newest first.
+        """
+        size = wire.ticks.page_size(limit)
+        return self._rows(wire.ticks.trades(symbol, limit=size, **options), limit)
 
     def iter_quotes(
-        self,
-        symbol: str,
-        *,
-        start: Moment | None = None,
-        end: Moment | None = None,
-        limit: int | None = None,
-        order: str = "asc",
+        self, symbol: str, *, limit: int | None = None, **options: Any
     ) -> AsyncIterator[Quote]:
-        """Quotes from ``start`` until before ``end``, at most ``limit`` of them."""
-        size = min(limit or 50_000, 50_000)
-        return self._rows(wire.ticks.quotes(symbol, start, end, order=order, limit=size), limit)
+        """Quotes from ``start`` until before ``end``; options as ``iter_trades``."""
+        size = wire.ticks.page_size(limit)
+        return self._rows(wire.ticks.quotes(symbol, limit=size, **options), limit)
 
     async def get_market_status(self) -> MarketStatus:
         """Whether markets are open now."""

@@ -103,13 +103,19 @@ class PolygonMarkets(PolygonSession):
         """One option, such as ``O:AAPL230616C00150000``."""
         return await self._about(contract, wire.universal.contract(contract))
 
-    def iter_option_trades(self, contract: str, **span: Any) -> AsyncIterator[Trade]:
+    def iter_option_trades(
+        self, contract: str, *, limit: int | None = None, **options: Any
+    ) -> AsyncIterator[Trade]:
         """Trades of an option by the vendor's newer path; as ``iter_trades``."""
-        return self._rows(wire.ticks.option_trades(contract, **span))
+        size = wire.ticks.page_size(limit)
+        return self._rows(wire.ticks.option_trades(contract, limit=size, **options), limit)
 
-    def iter_option_quotes(self, contract: str, **span: Any) -> AsyncIterator[Quote]:
+    def iter_option_quotes(
+        self, contract: str, *, limit: int | None = None, **options: Any
+    ) -> AsyncIterator[Quote]:
         """Quotes of an option by the vendor's newer path; as ``iter_quotes``."""
-        return self._rows(wire.ticks.option_quotes(contract, **span))
+        size = wire.ticks.page_size(limit)
+        return self._rows(wire.ticks.option_quotes(contract, limit=size, **options), limit)
 
     async def get_index_values(self, symbols: Iterable[str]) -> Batch[IndexValue]:
         """Indices now: for each its value or its error."""

@@ -11,19 +11,21 @@ from datetime import date
 from typing import Any
 
 from sentio_async.connectors.polygon import wire
-from sentio_async.connectors.polygon.values import (
-    Condition,
+from sentio_async.connectors.polygon.companies import (
     Dividend,
-    Exchange,
     FinancialReport,
     FinancialStatement,
     Float,
     Ipo,
-    ListedOption,
     Ratios,
     ShortInterest,
     ShortVolume,
     Split,
+)
+from sentio_async.connectors.polygon.values import (
+    Condition,
+    Exchange,
+    ListedOption,
     Ticker,
     TickerDetails,
     TickerEvents,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 
@@ -21,24 +21,15 @@ __all__ = [
     "Condition",
     "Conversion",
     "CryptoOpenClose",
-    "Dividend",
     "Exchange",
-    "FinancialReport",
-    "FinancialStatement",
-    "Float",
     "IndexValue",
     "IndicatorValue",
-    "Ipo",
     "ListedOption",
     "MarketHoliday",
     "OpenClose",
     "OrderBook",
     "PolygonValue",
-    "Ratios",
     "RelatedCompany",
-    "ShortInterest",
-    "ShortVolume",
-    "Split",
     "Summary",
     "Ticker",
     "TickerDetails",
@@ -47,8 +38,14 @@ __all__ = [
 ]
 
 
+_NOTHING: tuple[Any, ...] = (None, "")
+
+
 class PolygonValue(Value):
     """A value that is read from the members of the same names."""
+
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """The vendor's names of the fields that have another one here."""
 
     raw: Raw
 
@@ -58,20 +55,32 @@ class PolygonValue(Value):
         if not isinstance(raw, Mapping):
             raise errors.DecodeError(f"an object is needed, not {type(raw).__name__}")
         known = {
-            name: raw[name]
-            for name in cls.model_fields
-            if name != "raw" and raw.get(name) not in (None, "")
+            field: raw[name]
+            for field in cls.model_fields
+            if field != "raw" and raw.get(name := cls.renamed.get(field, field)) not in _NOTHING
         }
         try:
-            return cls.model_validate({**known, "raw": raw})
+            return cls.model_validate({**known, **cls._derived(raw), "raw": raw})
         except ValidationError as exc:
             problem = exc.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, problem["loc"]))
             raise errors.DecodeError(f"{cls.__name__}.{where}: {problem['msg']}") from None
 
+    @classmethod
+    def _derived(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Fields that are not one member of the row as it stands."""
+        return {}
+
 
 class OpenClose(PolygonValue):
     """One day of a stock, an option or an index, with the hours around it."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "on": "from",
+        "pre_market": "preMarket",
+        "after_hours": "afterHours",
+        "is_otc": "otc",
+    }
 
     symbol: str
     on: date
@@ -86,23 +95,18 @@ class OpenClose(PolygonValue):
     is_delayed: bool = False
 
     @classmethod
-    def read(cls, raw: Any, /) -> Self:
-        """The vendor writes these names in camel case."""
-        if not isinstance(raw, Mapping):
-            raise errors.DecodeError("open-close: an object is needed")
-        renamed = {
-            **raw,
-            "on": raw.get("from"),
-            "pre_market": raw.get("preMarket"),
-            "after_hours": raw.get("afterHours"),
-            "is_otc": bool(raw.get("otc", False)),
-            "is_delayed": raw.get("status") == "DELAYED",
-        }
-        return super().read(renamed)
+    def _derived(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"is_delayed": raw.get("status") == "DELAYED"}
 
 
 class CryptoOpenClose(PolygonValue):
     """One day of a crypto pair, with the trades that opened and closed it."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "is_utc": "isUTC",
+        "opening_trades": "openTrades",
+        "closing_trades": "closingTrades",
+    }
 
     symbol: str
     on: date
@@ -113,18 +117,9 @@ class CryptoOpenClose(PolygonValue):
     closing_trades: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
-    def read(cls, raw: Any, /) -> Self:
-        """The day comes as a time at midnight."""
-        if not isinstance(raw, Mapping):
-            raise errors.DecodeError("open-close: an object is needed")
-        renamed = {
-            **raw,
-            "on": str(raw.get("day") or "")[:10],
-            "is_utc": bool(raw.get("isUTC", True)),
-            "opening_trades": raw.get("openTrades") or (),
-            "closing_trades": raw.get("closingTrades") or (),
-        }
-        return super().read(renamed)
+    def _derived(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        # The day comes as a time, at midnight.
+        return {"on": str(raw.get("day") or "")[:10]}
 
 
 class Conversion(PolygonValue):
@@ -217,10 +212,9 @@ class Exchange(PolygonValue):
     url: str | None = None
 
     @classmethod
-    def read(cls, raw: Any, /) -> Self:
-        """Ids are numbers in the older list and texts in the newer."""
-        known = raw if isinstance(raw, Mapping) else {}
-        return super().read({**known, "id": None if "id" not in known else str(known["id"])})
+    def _derived(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        # A number in the older list, a text in the newer.
+        return {"id": str(raw["id"])} if "id" in raw else {}
 
 
 class Condition(PolygonValue):
@@ -239,36 +233,6 @@ class Condition(PolygonValue):
     update_rules: Mapping[str, Any] | None = None
 
 
-class Dividend(PolygonValue):
-    """A payment to shareholders; the last four fields come from the newer endpoint only."""
-
-    ticker: str
-    cash_amount: Decimal | None = None
-    currency: str | None = None
-    declaration_date: date | None = None
-    ex_dividend_date: date | None = None
-    record_date: date | None = None
-    pay_date: date | None = None
-    frequency: int | None = None
-    dividend_type: str | None = None
-    id: str | None = None
-    distribution_type: str | None = None
-    split_adjusted_cash_amount: Decimal | None = None
-    historical_adjustment_factor: Decimal | None = None
-
-
-class Split(PolygonValue):
-    """``split_from`` shares became ``split_to``."""
-
-    ticker: str
-    execution_date: date
-    split_from: Decimal
-    split_to: Decimal
-    id: str | None = None
-    adjustment_type: str | None = None
-    historical_adjustment_factor: Decimal | None = None
-
-
 class ListedOption(PolygonValue):
     """One option contract; ``ticker`` begins with ``O:``."""
 
@@ -285,124 +249,14 @@ class ListedOption(PolygonValue):
     additional_underlyings: tuple[Mapping[str, Any], ...] = ()
 
 
-class Ipo(PolygonValue):
-    """A company that goes public, or did."""
-
-    ticker: str | None = None
-    issuer_name: str | None = None
-    ipo_status: str | None = None
-    announced_date: date | None = None
-    listing_date: date | None = None
-    last_updated: date | None = None
-    currency_code: str | None = None
-    final_issue_price: Decimal | None = None
-    lowest_offer_price: Decimal | None = None
-    highest_offer_price: Decimal | None = None
-    min_shares_offered: Decimal | None = None
-    max_shares_offered: Decimal | None = None
-    lot_size: Decimal | None = None
-    shares_outstanding: Decimal | None = None
-    total_offer_size: Decimal | None = None
-    primary_exchange: str | None = None
-    security_type: str | None = None
-    security_description: str | None = None
-    isin: str | None = None
-    us_code: str | None = None
-
-
-class ShortInterest(PolygonValue):
-    """Shares sold short and not bought back, at a settlement date."""
-
-    ticker: str
-    settlement_date: date | None = None
-    short_interest: Decimal | None = None
-    avg_daily_volume: Decimal | None = None
-    days_to_cover: Decimal | None = None
-
-
-class ShortVolume(PolygonValue):
-    """How much of a day's off-exchange volume was sold short; by venue in ``raw``."""
-
-    ticker: str
-    date: date
-    short_volume: Decimal | None = None
-    short_volume_ratio: Decimal | None = None
-    total_volume: Decimal | None = None
-    exempt_volume: Decimal | None = None
-    non_exempt_volume: Decimal | None = None
-
-
-class Float(PolygonValue):
-    """Shares that the public can trade."""
-
-    ticker: str
-    effective_date: date | None = None
-    free_float: Decimal | None = None
-    free_float_percent: Decimal | None = None
-
-
-class FinancialReport(PolygonValue):
-    """One filing's statements, by statement and item, as the vendor nests them."""
-
-    cik: str | None = None
-    company_name: str | None = None
-    tickers: tuple[str, ...] = ()
-    fiscal_year: str | None = None
-    fiscal_period: str | None = None
-    timeframe: str | None = None
-    start_date: date | None = None
-    end_date: date | None = None
-    filing_date: date | None = None
-    source_filing_url: str | None = None
-    financials: Mapping[str, Any]
-
-
-class FinancialStatement(PolygonValue):
-    """One statement of one company and period; ``items`` has every line of it by name."""
-
-    cik: str | None = None
-    tickers: tuple[str, ...] = ()
-    fiscal_year: int | None = None
-    fiscal_quarter: int | None = None
-    timeframe: str | None = None
-    period_end: date | None = None
-    filing_date: date | None = None
-    items: Mapping[str, Decimal]
-
-    @classmethod
-    def read(cls, raw: Any, /) -> Self:
-        """Every number that is not a date or a name is an item."""
-        known = raw if isinstance(raw, Mapping) else {}
-        items = {n: v for n, v in known.items() if _is_number(v) and not n.startswith("fiscal_")}
-        return super().read({**known, "items": items})
-
-
-class Ratios(PolygonValue):
-    """Ratios of price and accounts at one date; ``items`` has every one by name."""
-
-    ticker: str
-    cik: str | None = None
-    date: date | None = None
-    items: Mapping[str, Decimal]
-
-    @classmethod
-    def read(cls, raw: Any, /) -> Self:
-        """Every number is an item."""
-        known = raw if isinstance(raw, Mapping) else {}
-        items = {name: value for name, value in known.items() if _is_number(value)}
-        return super().read({**known, "items": items})
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
-
-
 class MarketHoliday(PolygonValue):
     """A day on which an exchange is closed or closes early.  Times are in UTC."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"on": "date"}
+
     exchange: str
     name: str
-    date: date
+    on: date
     status: str
     open: datetime | None = None
     close: datetime | None = None

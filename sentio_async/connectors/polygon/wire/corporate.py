@@ -6,7 +6,7 @@ https://massive.com/docs/rest/stocks/corporate-actions/dividends
 
 from __future__ import annotations
 
-from sentio_async.connectors.polygon.values import Dividend, Ipo, Split
+from sentio_async.connectors.polygon.companies import Dividend, Ipo, Split
 from sentio_async.connectors.polygon.wire.envelope import api, page_of
 from sentio_async.connectors.polygon.wire.filters import chosen, lists, ranges
 from sentio_async.http.endpoint import Parts, QueryValue

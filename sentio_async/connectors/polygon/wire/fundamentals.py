@@ -5,7 +5,7 @@ https://massive.com/docs/rest/stocks/fundamentals/balance-sheets
 
 from __future__ import annotations
 
-from sentio_async.connectors.polygon.values import (
+from sentio_async.connectors.polygon.companies import (
     FinancialReport,
     FinancialStatement,
     Float,

@@ -23,7 +23,9 @@ from sentio_async.http.endpoint import Parts, QueryValue
 from sentio_async.models import Page, Quote, Rows, Trade
 from sentio_async.resilience.limiter import Priority
 
-__all__ = ["option_quotes", "option_trades", "quotes", "trades", "words"]
+__all__ = ["option_quotes", "option_trades", "page_size", "quotes", "trades", "words"]
+
+MAX_LIMIT = 50_000
 
 
 def words(codes: list[int] | None) -> tuple[str, ...]:
@@ -116,6 +118,11 @@ def read_quotes(answer: Bulk[QuoteRow], *, symbol: str) -> Page[Rows[Quote]]:
     return Page(read_good_rows(answer, read), next_target(answer.envelope.next_url))
 
 
+def page_size(limit: int | None) -> int:
+    """How many rows to ask for at once."""
+    return MAX_LIMIT if limit is None else max(1, min(limit, MAX_LIMIT))
+
+
 def _span(start: Moment | None, end: Moment | None) -> dict[str, QueryValue]:
     return {"timestamp.gte": nanoseconds(start), "timestamp.lt": nanoseconds(end)}
 
@@ -137,7 +144,7 @@ def trades(
     end: Moment | None = None,
     *,
     order: str = "asc",
-    limit: int = 50_000,
+    limit: int = MAX_LIMIT,
 ) -> Parts:
     """Trades of a stock, an option or a crypto pair, from ``start`` until before ``end``."""
     return _between(ticker, start, end, order, limit)
@@ -150,7 +157,7 @@ def quotes(
     end: Moment | None = None,
     *,
     order: str = "asc",
-    limit: int = 50_000,
+    limit: int = MAX_LIMIT,
 ) -> Parts:
     """Quotes of a stock, an option or a currency pair, from ``start`` until before ``end``."""
     return _between(ticker, start, end, order, limit)
@@ -172,7 +179,7 @@ def option_trades(
     end: Moment | None = None,
     *,
     order: str = "asc",
-    limit: int = 50_000,
+    limit: int = MAX_LIMIT,
 ) -> Parts:
     """Trades of an option, by the newer path that takes the place of ``/v3/trades``."""
     return _option_between(ticker, start, end, order, limit)
@@ -187,7 +194,7 @@ def option_quotes(
     end: Moment | None = None,
     *,
     order: str = "asc",
-    limit: int = 50_000,
+    limit: int = MAX_LIMIT,
 ) -> Parts:
     """Quotes of an option, by the newer path that takes the place of ``/v3/quotes``."""
     return _option_between(ticker, start, end, order, limit)
