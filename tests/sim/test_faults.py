@@ -159,9 +159,7 @@ async def test_a_request_read_whole_is_executed_although_its_client_left(sink):
     assert not sink.hooks
     (applied,) = sink.state.faults.applied
     assert not applied.is_executed
-    async with asyncio.timeout(2):
-        while not sink.hooks:
-            await asyncio.sleep(0.005)
+    await asyncio.sleep(0.045)
 
     assert applied.is_executed
 
@@ -269,7 +267,7 @@ def test_a_certain_rule_does_not_shift_the_luck_of_others():
     script = FaultScript([FaultRule(kind="delay"), lucky], seed=3)
     struck = [n for n in range(1, 101) if lucky in script.strikes("v", "GET", "/")]
 
-    assert struck == [n for n in fired(lucky, 100, seed=3)]
+    assert struck == fired(lucky, 100, seed=3)
 
 
 def test_delays_add_up_and_the_first_other_fault_wins():
