@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,13 +21,15 @@ from pydantic import SecretStr
 
 from sentio_async import errors
 from sentio_async.errors import Outcome
-from sentio_async.http.endpoint import Api, Call, Declared, Endpoint, Parts, Problem
+from sentio_async.http.endpoint import Api, Call, Endpoint, Parts, Problem
 from sentio_async.http.wire_json import Json
 from sentio_async.models.notices import Delivery, NoticePriority, TradeNotice
 
 __all__ = [
     "aimed_at",
     "check_header",
+    "id_for",
+    "knock",
     "notice_body",
     "post_notice",
     "post_to_slack",
@@ -65,11 +67,11 @@ def notice_body(
     subject: str,
     message: str,
     priority: NoticePriority,
-    details: Mapping[str, Any] | None = None,
+    **known: Any,
 ) -> Json:
-    """A message, as Standard Webhooks shapes it."""
+    """A message, as Standard Webhooks shapes it; of ``known``, what is empty is left out."""
     data = {"subject": subject, "message": message, "priority": priority.value}
-    return _envelope(kind, at, {**data, **({"details": dict(details)} if details else {})})
+    return _envelope(kind, at, data | {k: v for k, v in known.items() if v})
 
 
 def trade_body(at: datetime, trade: TradeNotice) -> Json:
@@ -132,13 +134,14 @@ def check_header(name: str, value: str) -> None:
         raise errors.InvalidRequestError(f"header: the value of {name} is not plain ASCII text")
 
 
-def check_id(id: str) -> str:
-    """The id, if it can be a webhook-id; a dot would let one signature stand for two messages."""
-    if not _ID.fullmatch(id):
-        raise errors.InvalidRequestError(
-            f"event_id: {id!r:.80} has other characters than letters, digits, '_', ':' and '-'"
-        )
-    return id
+def id_for(event_id: str) -> str:
+    """The webhook-id of an event: the same event always has the same one.
+
+    It has no dot: one signature could then stand for two messages.
+    """
+    if _ID.fullmatch(event_id):
+        return event_id
+    return f"evt_{hashlib.sha256(event_id.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
 def secret_key(secret: SecretStr) -> bytes:
@@ -165,13 +168,13 @@ def signature_headers(
     secrets: Iterable[SecretStr], id: str, timestamp: int, body: bytes
 ) -> dict[str, str]:
     """Id, time and a signature by each secret, for exactly these bytes."""
+    headers = {"webhook-id": id, "webhook-timestamp": str(timestamp)}
     content = b".".join((id.encode(), str(timestamp).encode(), body))
-    signatures = (hmac.digest(secret_key(each), content, hashlib.sha256) for each in secrets)
-    return {
-        "webhook-id": id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(f"v1,{base64.b64encode(s).decode()}" for s in signatures),
-    }
+    signatures = [hmac.digest(secret_key(each), content, hashlib.sha256) for each in secrets]
+    if signatures:
+        shown = (f"v1,{base64.b64encode(each).decode()}" for each in signatures)
+        headers["webhook-signature"] = " ".join(shown)
+    return headers
 
 
 # Addresses
@@ -248,9 +251,13 @@ def _text_of(body: bytes) -> str:
     return body[:2048].decode("utf-8", "replace")
 
 
-def _read_delivery(text: str | None) -> Delivery:
+def _read_delivery(_text: str | None) -> Delivery:
     """A receiver says yes and nothing that could be shown as proof."""
     return Delivery.ACCEPTED_WITHOUT_PROOF
+
+
+def _read_nothing(_text: str | None) -> None:
+    """An answer is answer enough."""
 
 
 _TAKEN = tuple(range(200, 300))
@@ -262,15 +269,23 @@ slack_api = Api("webhook.slack", problem=_read_problem, check=_check_slack)
 @api.post("/", returns=_read_delivery, repeatable=True, accepts=_TAKEN, decode=_text_of)
 def post_notice(body: Json, id: str) -> Parts:
     """A message; receivers know one that comes twice by its id."""
-    return Parts(json=body, key=check_id(id))
+    return Parts(json=body, key=id)
 
 
 @slack_api.post("/", returns=_read_delivery, accepts=_TAKEN, decode=_text_of)
 def post_to_slack(body: Json, id: str) -> Parts:
     """A message; Slack shows one that comes twice, twice."""
-    return Parts(json=body, key=check_id(id))
+    return Parts(json=body, key=id)
 
 
-def call_for(declared: Declared[..., Delivery], body: Json, id: str, url: str) -> Call[Delivery]:
-    """The message as a call to that URL."""
-    return aimed_at(declared(body, id), url)
+@api.endpoint(
+    "HEAD",
+    "/",
+    returns=_read_nothing,
+    accepts=tuple(range(200, 500)),
+    decode=_text_of,
+    authenticated=False,
+)
+def knock() -> Parts:
+    """Whether anybody is there: any answer will do, and no message is sent."""
+    return Parts()
