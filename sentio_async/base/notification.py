@@ -11,7 +11,7 @@ from sentio_async import errors
 from sentio_async.base.connector import BaseConnector, Role
 from sentio_async.models.notices import Attachment, NoticePriority, Receipt, TradeNotice
 
-__all__ = ["NotificationConnector", "priority_of"]
+__all__ = ["NotificationConnector", "priority_of", "subject_of", "text_of", "trade_of"]
 
 
 class NotificationConnector(BaseConnector):
@@ -60,7 +60,7 @@ class NotificationConnector(BaseConnector):
         self, trade: TradeNotice | Mapping[str, Any], *, event_id: str | None = None
     ) -> Receipt:
         """Tell the configured recipients of a trade."""
-        notice = trade if isinstance(trade, TradeNotice) else _trade(trade)
+        notice = trade if isinstance(trade, TradeNotice) else trade_of(trade)
         return await self.send_notification(
             None, subject_of(notice), text_of(notice), event_id=event_id
         )
@@ -75,7 +75,8 @@ def priority_of(word: NoticePriority | str) -> NoticePriority:
         raise errors.InvalidRequestError(f"priority: {word!r} is none of {known}") from None
 
 
-def _trade(fields: Mapping[str, Any]) -> TradeNotice:
+def trade_of(fields: Mapping[str, Any]) -> TradeNotice:
+    """The trade in a mapping; raises InvalidRequestError."""
     try:
         return TradeNotice.model_validate(fields)
     except ValidationError as exc:
