@@ -52,9 +52,7 @@ def every_kind_of_order():
     yield "oto", an_order(order_class="oto", stop_loss=exits["stop_loss"])
     yield (
         "mleg",
-        an_order(
-            symbol="", side=None, order_class="mleg", type="limit", limit_price="-0.60", legs=spread
-        ),
+        an_order(symbol="", side=None, order_class="mleg", legs=spread, **credit),
     )
     yield "option", an_order(symbol=OPTION, position_intent="buy_to_open", **limit)
     yield "crypto", an_order(symbol="ETH/USD", qty="0.02", time_in_force="ioc")

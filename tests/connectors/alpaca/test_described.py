@@ -99,7 +99,7 @@ def table(described):
 
 
 if __name__ == "__main__":
-    # PYTHONPATH=tests python tests/connectors/alpaca/test_described.py: writes the table into the page.
+    # With PYTHONPATH=tests, this file writes the table into the page.
     at = Description.load(Path(__file__).parents[4] / "shared", "alpaca-trading.json")
     old = PAGE.read_text()
     start, end = old.index(BEGIN) + len(BEGIN) + 1, old.index(END)

@@ -55,6 +55,10 @@ def entries():
     return [pytest.param(row, id=row["file"]) for row in rows if row["file"] not in NOT_COVERED]
 
 
+def fits(template, path):
+    return re.fullmatch(PATH_FIELD.sub("[^/]+", template), path)
+
+
 def endpoint_of(row):
     method, path = CALLS.get(row["call"], row["call"]).split(" ", 1)
     path = path.split("?")[0]
