@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from sentio_async.sim.matching import Engine
     from sentio_async.sim.prices import Hours
 
+log = logging.getLogger("sentio_async.sim")
+
 # How often the engine is told the time: orders fill within a blink, and an idle exchange costs
 # about half a percent of one core.
 TICK: Final = 0.02
-SETTLE: Final = 50
 
 # They open nothing but this process.
 ALPACA_KEY: Final = "PKSIMULATEDEXCHANGE0"
@@ -231,7 +233,8 @@ class Exchange:
             while True:
                 self.state.engine.tick()
                 await asyncio.sleep(TICK)
-        except Exception as exc:  # noqa: BLE001 - raised again where the block ends
+        except Exception as exc:
+            log.exception("the engine has failed; no order will fill any more")
             self._failure = exc
 
     @property
@@ -303,13 +306,25 @@ class Exchange:
         raise ValueError(f"{connector!r} is none of alpaca, polygon, email, webhook")
 
     async def settle(self, timeout: float = 5.0) -> None:
-        """Tick until no order can do anything more at the present time."""
-        async with asyncio.timeout(timeout):
-            for _ in range(SETTLE if self._has_market else 0):
-                self.state.engine.tick()
-                await asyncio.sleep(0)
+        """Tick until no order can do anything more at the present time and prices."""
         if self._failure is not None:
             raise self._failure
+        if not self._has_market:
+            return
+        engine = self.state.engine
+        heard: list[object] = []
+        end = engine.listen(heard.append)
+        try:
+            async with asyncio.timeout(timeout):
+                is_quiet = False
+                while not is_quiet:
+                    heard.clear()
+                    engine.tick()
+                    is_quiet = not heard
+                    # Other tasks may want the loop, and the timeout needs it.
+                    await asyncio.sleep(0)
+        finally:
+            end()
 
 
 def _check(what: str, given: Iterable[str], known: Iterable[str]) -> None:

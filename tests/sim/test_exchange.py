@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,29 @@ def test_an_exchange_without_a_market_says_so():
 
     with pytest.raises(LookupError, match="this exchange has no market"):
         exchange.add_account("KEY", "SECRET")
+
+
+async def test_an_engine_that_fails_is_heard_of_where_the_block_ends(monkeypatch, caplog):
+    exchange = Exchange(venues=["alpaca_data"])
+
+    def broken():
+        raise ZeroDivisionError("engine")
+
+    monkeypatch.setattr(exchange.state.engine, "tick", broken)
+    with pytest.raises(ZeroDivisionError, match="engine"):
+        async with exchange:
+            await asyncio.sleep(0)
+            with pytest.raises(ZeroDivisionError):
+                await exchange.settle()
+
+    assert "the engine has failed" in caplog.text
+
+
+async def test_it_has_a_market_as_soon_as_one_venue_needs_it():
+    async with Exchange(venues=["alpaca_data"], seed=5) as exchange:
+        account = exchange.add_account("KEY", "SECRET", cash=Decimal(5))
+        await exchange.settle()
+
+        assert exchange.state.market.quote("AAPL").bid > 0
+        assert exchange.state.credential("alpaca", "KEY").account == account
+        assert exchange.state.engine.account(account).cash == Decimal(5)
