@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 _STATEMENTS = (
-    lists("cik", "fiscal_year", "fiscal_quarter")
-    | ranges("period_end", "filing_date")
+    lists("cik")
+    | ranges("period_end", "filing_date", "fiscal_year", "fiscal_quarter")
     | {"tickers", "tickers.all_of", "tickers.any_of", "timeframe", "timeframe.any_of"}
 )
 _RATIOS = lists("ticker", "cik") | ranges(
