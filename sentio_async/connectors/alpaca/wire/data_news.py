@@ -6,7 +6,6 @@ https://docs.alpaca.markets/reference/news-3, https://docs.alpaca.markets/refere
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import Any
 
 from sentio_async import errors
@@ -28,6 +27,7 @@ __all__ = ["MOST_ACTIONS", "MOST_ARTICLES", "corporate_actions", "news"]
 MOST_ARTICLES = 50
 MOST_ACTIONS = 1000
 RECENT = Span(limit=MOST_ARTICLES)
+TODAY = Span(limit=MOST_ACTIONS)
 
 
 def read_news(raw: Json) -> Page[Rows[NewsArticle]]:
@@ -134,22 +134,17 @@ def read_action(kind: str, raw: Mapping[str, Any]) -> CorporateAnnouncement:
 @api.get("/v1/corporate-actions", returns=read_actions, priority=Priority.HISTORY)
 def corporate_actions(
     symbols: Iterable[str] | None = None,
+    span: Span = TODAY,
     *,
     kinds: Iterable[str] | None = None,
-    start: date | None = None,
-    end: date | None = None,
     cusips: Iterable[str] | None = None,
     ids: Iterable[str] | None = None,
     region: str | None = None,
-    limit: int | None = MOST_ACTIONS,
-    descending: bool | None = None,
-    page_token: str | None = None,
 ) -> Parts:
     """Corporate actions by the day they are processed; without dates, those of today.
 
     ``ids`` excludes every other filter.  ``region`` is ``us``, ``non_us`` or ``all``.
     """
-    span = Span(start=start, end=end, limit=limit, descending=descending, page_token=page_token)
     query: dict[str, QueryValue] = {
         "symbols": symbols,
         "cusips": cusips,

@@ -26,6 +26,7 @@ from sentio_async.models import Batch, Page, Rows
 from sentio_async.resilience.limiter import Priority
 
 __all__ = [
+    "MOST_QUOTED_BONDS",
     "bond_prices",
     "bond_quotes",
     "currency_rates",
@@ -33,6 +34,10 @@ __all__ = [
     "latest_currency_rates",
     "latest_index_values",
 ]
+
+
+MOST_QUOTED_BONDS = 100
+"""ISINs that one request for quotes may name."""
 
 
 class RawRate(msgspec.Struct, gc=False):

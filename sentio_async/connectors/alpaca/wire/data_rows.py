@@ -41,6 +41,7 @@ __all__ = [
     "RawQuote",
     "RawSnapshot",
     "RawTrade",
+    "as_snapshots",
     "bars_page",
     "each",
     "latest_bars",
@@ -283,6 +284,25 @@ def snapshots(raw: Latest, *, feed: Feed = ANY_FEED) -> Batch[Snapshot]:
 def option_snapshots(raw: Latest, *, feed: Feed = ANY_FEED) -> Page[Batch[OptionSnapshot]]:
     """The snapshots of contracts, and where the rest is."""
     return Page(each(raw, _option_snapshot, feed), raw.next)
+
+
+def as_snapshots(found: Batch[OptionSnapshot]) -> Batch[Snapshot]:
+    """What options' snapshots have in common with those of other markets."""
+    return Batch({symbol: _as_snapshot(row) for symbol, row in found.items()})
+
+
+def _as_snapshot(row: OptionSnapshot | errors.ConnectorError) -> Snapshot | errors.ConnectorError:
+    if isinstance(row, errors.ConnectorError):
+        return row
+    return Snapshot(
+        symbol=row.symbol,
+        provider=row.provider,
+        quote=row.quote,
+        trade=row.trade,
+        day_bar=row.day_bar,
+        feed=row.feed,
+        is_delayed=row.is_delayed,
+    )
 
 
 def _read_one(read: Callable[[str, Any, Feed], Any], symbol: str, feed: Feed, row: Any) -> Any:

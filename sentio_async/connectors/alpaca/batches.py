@@ -1,0 +1,106 @@
+"""Asks Alpaca about many symbols, and lets no symbol's trouble cost another its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
+
+from sentio_async import errors
+from sentio_async.base.connector import check_symbol
+from sentio_async.connectors.alpaca.wire.data_routes import pack
+from sentio_async.http.endpoint import Call
+from sentio_async.http.session import Session
+from sentio_async.models import Batch
+from sentio_async.resilience.batch import gather_batches
+
+__all__ = ["MOST_DROPPED", "ask_about", "not_found", "send_about"]
+
+T = TypeVar("T")
+
+Fetch = Callable[[Sequence[str]], Awaitable[Batch[T]]]
+
+MOST_DROPPED = 25
+"""Bad symbols of one request that are dropped, one request each, before it is given up."""
+
+
+async def ask_about(
+    symbols: Iterable[str], fetch: Fetch[T], *, most: int | None = None
+) -> Batch[T]:
+    """Each symbol with its value or its error, from as few calls of ``fetch`` as possible.
+
+    ``most`` is how many symbols one call may name, if less than usual.
+    """
+    if isinstance(symbols, str):
+        raise errors.InvalidRequestError(f"symbols: a list is needed, such as [{symbols!r}]")
+    names = list(dict.fromkeys(symbols))
+    results: dict[str, T | errors.ConnectorError] = {}
+    for name in names:
+        try:
+            check_symbol(name)
+        except errors.InvalidRequestError as exc:
+            results[name] = exc
+    packs = list(pack((name for name in names if name not in results), most))
+
+    async def one(batch: Sequence[list[str]]) -> dict[str, T | errors.ConnectorError]:
+        return await _ask_dropping(batch[0], fetch)
+
+    for _, answer in await gather_batches(packs, 1, one):
+        if isinstance(answer, Exception):
+            raise answer
+        results.update(answer)
+    return Batch({name: results[name] for name in names})
+
+
+async def _ask_dropping(
+    symbols: Sequence[str], fetch: Fetch[T]
+) -> dict[str, T | errors.ConnectorError]:
+    """Asks again without a symbol that Alpaca names as invalid, a bounded number of times."""
+    wanted = list(symbols)
+    results: dict[str, T | errors.ConnectorError] = {}
+    while wanted:
+        try:
+            found = await fetch(wanted)
+        except errors.BadRequestError as exc:
+            bad = _named_in(exc, wanted)
+            if bad is None or len(results) == MOST_DROPPED:
+                return {**results, **dict.fromkeys(wanted, exc)}
+            wanted.remove(bad)
+            results[bad] = not_found(bad, exc)
+        except errors.ConnectorError as exc:
+            return {**results, **dict.fromkeys(wanted, exc)}
+        else:
+            answered = dict(found.items())
+            return {**results, **{s: answered.get(s) or not_found(s) for s in wanted}}
+    return results
+
+
+async def send_about(session: Session, call: Call[T], symbol: str) -> T:
+    """The answer about one symbol; Alpaca's words for an unknown one become our error."""
+    try:
+        return await session.send(call)
+    except errors.NotFoundError as exc:
+        raise not_found(symbol, exc) from exc
+    except errors.BadRequestError as exc:
+        if exc.details.get("symbol"):
+            raise not_found(symbol, exc) from exc
+        raise
+
+
+def _named_in(exc: errors.APIError, wanted: Sequence[str]) -> str | None:
+    named = str(exc.details.get("symbol", "")).upper()
+    return next((symbol for symbol in wanted if symbol.upper() == named), None)
+
+
+def not_found(
+    symbol: str, cause: errors.ConnectorError | None = None
+) -> errors.SymbolNotFoundError:
+    """The error of a symbol under which Alpaca has nothing."""
+    reason = f"{symbol}: Alpaca has nothing under this symbol"
+    error = errors.SymbolNotFoundError(
+        reason if cause is None else f"{reason} ({cause.message})",
+        symbol=symbol,
+        connector=None if cause is None else cause.connector,
+        operation=None if cause is None else cause.operation,
+    )
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,281 @@
+"""Alpaca's market data: stocks, options and crypto, by the shape of the symbol."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from sentio_async.base import Capability, check_symbol
+from sentio_async.clock import SYSTEM_CLOCK, Clock
+from sentio_async.config import ConnectorConfig
+from sentio_async.connectors.alpaca.batches import ask_about, not_found, send_about
+from sentio_async.connectors.alpaca.config import AlpacaConfig, credential_of, sign_with
+from sentio_async.connectors.alpaca.data_extras import AlpacaDataExtras
+from sentio_async.connectors.alpaca.walks import walk_history
+from sentio_async.connectors.alpaca.wire import data_screener, sessions
+from sentio_async.connectors.alpaca.wire.data_api import Moment, Span, write_timeframe
+from sentio_async.connectors.alpaca.wire.data_pages import SpanPages
+from sentio_async.connectors.alpaca.wire.data_routes import Kind, Sources, kind_of
+from sentio_async.connectors.alpaca.wire.data_rows import PROVIDER, as_snapshots
+from sentio_async.connectors.alpaca.wire.data_status import read_market_status
+from sentio_async.events import Listener
+from sentio_async.http.client import AsyncClient, Resources
+from sentio_async.http.endpoint import Call
+from sentio_async.models import Bar, Bars, Batch, MarketStatus, Page, Quote, Rows, Snapshot, Trade
+from sentio_async.resilience.limiter import Window
+
+__all__ = ["AlpacaData"]
+
+T = TypeVar("T")
+
+_TRADING_QUOTA = (Window(200, 60.0),)
+
+
+class AlpacaData(AlpacaDataExtras):
+    """Quotes, trades, bars and more: ``AAPL``, ``BTC/USD``, ``AAPL240126P00050000``.
+
+    ``feed`` and ``options_feed`` of the settings say where prices come from; without them Alpaca
+    takes the best of the plan.  Rows carry the feed that was asked for.
+    """
+
+    vendor: ClassVar[str] = "alpaca"
+    Config: ClassVar[type[ConnectorConfig]] = AlpacaConfig
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.QUOTES,
+            Capability.BATCH_QUOTES,
+            Capability.TRADES,
+            Capability.SNAPSHOTS,
+            Capability.BARS,
+            Capability.TICK_HISTORY,
+            Capability.MARKET_STATUS,
+            Capability.NEWS,
+            Capability.OPTION_CHAINS,
+            Capability.CORPORATE_ACTIONS,
+            Capability.CRYPTO,
+            Capability.FOREX,
+        }
+    )
+    _config: AlpacaConfig
+
+    def __init__(
+        self,
+        config: Mapping[str, Any] | ConnectorConfig | None = None,
+        *,
+        client: AsyncClient | None = None,
+        resources: Resources | None = None,
+        listeners: Sequence[Listener] = (),
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        super().__init__(
+            config, client=client, resources=resources, listeners=listeners, clock=clock
+        )
+        settings = self._config
+        self._options_feed = settings.options_feed
+        self._sources = Sources(stocks=settings.feed, options=settings.options_feed)
+        self._location = self._sources.crypto
+        quota = (Window(settings.data_requests_per_minute, 60.0),)
+        self._session = self._open_session(
+            settings.data_url,
+            auth=sign_with(settings),
+            buckets={"default": quota},
+            credential=credential_of(settings),
+        )
+        # Market hours are told by the trading host alone; its quota is the broker's.
+        self._trading = self._open_session(
+            settings.base_url,
+            auth=sign_with(settings),
+            buckets={"default": _TRADING_QUOTA},
+            credential=credential_of(settings),
+        )
+
+    async def _check(self) -> str | None:
+        await self._session.send(data_screener.stock_exchanges())
+        return None
+
+    async def get_quotes(self, symbols: Iterable[str]) -> Batch[Quote]:
+        """Quotes of many symbols in as few requests as Alpaca allows.
+
+        Each has its quote or its own error.  A symbol that Alpaca calls invalid is dropped and
+        the rest is asked for again, up to 25 times a request.
+        """
+        return await self._ask_about(symbols, self._sources.quotes)
+
+    async def get_trades(self, symbols: Iterable[str]) -> Batch[Trade]:
+        """The last trades of many symbols, as ``get_quotes``."""
+        return await self._ask_about(symbols, self._sources.trades)
+
+    async def get_latest_bars(self, symbols: Iterable[str]) -> Batch[Bar]:
+        """The latest minute bars of many stocks or pairs, as ``get_quotes``."""
+        return await self._ask_about(symbols, self._sources.bars)
+
+    async def get_snapshots(self, symbols: Iterable[str]) -> Batch[Snapshot]:
+        """Everything that is latest about many symbols, as ``get_quotes``.
+
+        ``get_option_snapshots`` has greeks and volatilities besides.
+        """
+        return await ask_about(symbols, self._snapshots)
+
+    async def _snapshots(self, symbols: Sequence[str]) -> Batch[Snapshot]:
+        if kind_of(symbols[0]) is not Kind.OPTION:
+            return await self._session.send(self._sources.snapshots(symbols))
+        return as_snapshots(await self._option_snapshots(symbols))
+
+    async def _get_quote(self, symbol: str) -> Quote:
+        return await self._one(symbol, self._sources.quote(symbol))
+
+    async def _get_trade(self, symbol: str) -> Trade:
+        return await self._one(symbol, self._sources.trade(symbol))
+
+    async def get_snapshot(self, symbol: str) -> Snapshot:
+        """Everything that is latest about one symbol."""
+        check_symbol(symbol)
+        if kind_of(symbol) is Kind.OPTION:
+            return (await self.get_snapshots([symbol]))[symbol]
+        return await self._one(symbol, self._sources.snapshot(symbol))
+
+    async def get_latest_bar(self, symbol: str) -> Bar:
+        """The latest minute bar of a stock or a pair."""
+        check_symbol(symbol)
+        return await self._one(symbol, self._sources.bar(symbol))
+
+    async def _one(self, symbol: str, call: Call[Batch[T]]) -> T:
+        found = await send_about(self._session, call, symbol)
+        for name in found:
+            return found[name]
+        raise not_found(symbol)
+
+    async def get_bars(
+        self,
+        symbol: str,
+        timeframe: str = "1Day",
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+        **options: Any,
+    ) -> Bars:
+        """Bars from ``start`` to ``end``, oldest first, all pages of them.
+
+        Without ``start`` Alpaca begins with today.  ``options`` takes ``descending`` and, for
+        stocks, ``adjustment asof feed currency``; for crypto ``location``.
+        """
+        check_symbol(symbol)
+        bars = _no_bars(symbol, timeframe)
+        pages = SpanPages(_span(start, end, options), limit=limit)
+        while (span := pages.next()) is not None:
+            call = self._sources.past_bars([symbol], timeframe, span, **options)
+            page = await send_about(self._session, call, symbol)
+            found = list(page.items.values())
+            pages.take(page, sum(map(len, found)))
+            for part in found:
+                bars = _joined(bars, part)
+        return bars if limit is None else bars[:limit]
+
+    async def get_many_bars(
+        self,
+        symbols: Iterable[str],
+        timeframe: str = "1Day",
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        **options: Any,
+    ) -> Batch[Bars]:
+        """Bars of many symbols in as few requests as possible; options as ``get_bars``.
+
+        A symbol without bars in the time asked for has none; one that Alpaca does not know, or
+        whose pages could not all be read, has its error.
+        """
+        first = _span(start, end, options)
+
+        async def fetch(names: Sequence[str]) -> Batch[Bars]:
+            found = {name: _no_bars(name, timeframe) for name in names}
+            pages = SpanPages(first)
+            while (span := pages.next()) is not None:
+                call = self._sources.past_bars(names, timeframe, span, **options)
+                page = await self._session.send(call)
+                pages.take(page, sum(map(len, page.items.values())))
+                for name, part in page.items.items():
+                    found[name] = _joined(found[name], part) if name in found else part[:]
+            return Batch(found)
+
+        return await ask_about(symbols, fetch)
+
+    async def iter_bars(
+        self,
+        symbol: str,
+        timeframe: str = "1Day",
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Bar]:
+        """The bars of ``get_bars`` one by one, holding one page of them at a time."""
+        check_symbol(symbol)
+        pages = SpanPages(_span(start, end, options), limit=limit)
+        while (span := pages.next()) is not None:
+            call = self._sources.past_bars([symbol], timeframe, span, **options)
+            page = await send_about(self._session, call, symbol)
+            pages.take(page, sum(map(len, page.items.values())))
+            for bars in page.items.values():
+                for bar in bars:
+                    yield bar
+
+    def iter_trades(
+        self,
+        symbol: str,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Trade]:
+        """Trades from ``start`` to ``end``, oldest first; options as ``get_bars``."""
+        check_symbol(symbol)
+        pages = SpanPages(_span(start, end, options), limit=limit)
+
+        def ask(span: Span) -> Call[Page[dict[str, Rows[Trade]]]]:
+            return self._sources.past_trades([symbol], span, **options)
+
+        return walk_history(self._session, ask, pages, symbol)
+
+    def iter_quotes(
+        self,
+        symbol: str,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Quote]:
+        """Quotes from ``start`` to ``end``, oldest first; Alpaca has none of options."""
+        check_symbol(symbol)
+        pages = SpanPages(_span(start, end, options), limit=limit)
+
+        def ask(span: Span) -> Call[Page[dict[str, Rows[Quote]]]]:
+            return self._sources.past_quotes([symbol], span, **options)
+
+        return walk_history(self._session, ask, pages, symbol)
+
+    async def get_market_status(self) -> MarketStatus:
+        """Whether the New York Stock Exchange is open now, by Alpaca's trading host."""
+        clocks = await self._trading.send(sessions.market_clocks(markets=["NYSE"]))
+        return read_market_status(clocks)
+
+
+def _span(start: Moment | None, end: Moment | None, options: dict[str, Any]) -> Span:
+    """The time asked for; takes ``descending`` out of the options."""
+    return Span(start=start, end=end, descending=options.pop("descending", None))
+
+
+def _no_bars(symbol: str, timeframe: str) -> Bars:
+    return Bars(symbol, provider=PROVIDER, step=write_timeframe(timeframe))
+
+
+def _joined(bars: Bars, more: Bars) -> Bars:
+    """Both; ``more`` itself stays as it is, for others may have been given it too."""
+    if not bars:
+        return more[:]
+    bars.extend(more)
+    return bars
