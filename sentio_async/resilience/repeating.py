@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import builtins
 import logging
-import math
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 
 from sentio_async import errors
 from sentio_async.errors import Outcome
+from sentio_async.resilience.retry_after import as_seconds
 
 __all__ = ["RetryOn", "asked_wait", "leaves", "may_repeat", "outcome_of"]
 
@@ -95,8 +95,5 @@ def _is_wanted(error: Exception, retry_on: RetryOn) -> bool:
 
 def asked_wait(error: BaseException) -> float | None:
     """How long the other side asks us to wait; the longest of a group."""
-    asked = [getattr(leaf, "retry_after", None) for leaf in leaves(error)]
-    plain = [
-        float(each) for each in asked if isinstance(each, int | float) and 0 <= each < math.inf
-    ]
-    return max(plain, default=None)
+    asked = (as_seconds(getattr(leaf, "retry_after", None)) for leaf in leaves(error))
+    return max((each for each in asked if each is not None), default=None)

@@ -6,14 +6,13 @@ not plainly a time (``nan``, ``1e400``, other scripts' digits, a year 99999) say
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["http_date", "retry_after_from", "seconds_until_reset"]
+__all__ = ["as_seconds", "http_date", "retry_after_from", "seconds_until_reset"]
 
 _NUMBER = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,9})?")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -34,6 +33,7 @@ _LEAP_SECOND = 60
 _FIRST_EPOCH = 1_000_000_000
 _FIRST_MILLISECONDS = 100_000_000_000
 _MOST_SECONDS = 9_999_999_999
+_MOST_NUMBER = 10.0**14
 
 
 def http_date(text: str, now: datetime) -> datetime | None:
@@ -71,7 +71,15 @@ def _number(value: Any) -> float | None:
         return float(text) if _NUMBER.fullmatch(text) else None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
-    return float(value) if 0 <= value < math.inf else None
+    # Asked first, because a Decimal NaN cannot be compared and a large int is no float.
+    if value != value or value < 0:
+        return None
+    return float(min(value, _MOST_NUMBER))
+
+
+def as_seconds(value: Any) -> float | None:
+    """A wait given as a number; what is too long to be waited for stays too long."""
+    return None if isinstance(value, str) else _number(value)
 
 
 def _seconds(value: Any, _now: datetime) -> float | None:
@@ -81,7 +89,7 @@ def _seconds(value: Any, _now: datetime) -> float | None:
 
 def _milliseconds(value: Any, _now: datetime) -> float | None:
     number = _number(value)
-    return None if number is None else number / 1000
+    return None if number is None or number >= _MOST_NUMBER else number / 1000
 
 
 def _seconds_or_date(value: Any, now: datetime) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from sentio_async import errors
 from sentio_async.resilience.deadline import current_deadline
 from sentio_async.resilience.limiter import Limiter
+from sentio_async.resilience.retry_after import as_seconds
 from sentio_async.resilience.window import Permit, Priority, Window
 from sentio_async.resilience.wrapping import Decorator, check_coroutine_function, name_of
 
@@ -75,6 +76,7 @@ def _limiter_for(function: Callable[..., Any], limit: int, seconds: float) -> Li
 def settle(limiter: Limiter, permit: Permit, error: errors.ConnectorError) -> None:
     """Tell a limiter how a call it admitted has failed."""
     if isinstance(error, errors.RateLimitError) and error.status_code == _TOO_MANY:
-        limiter.block(_DEFAULT_BLOCK if error.retry_after is None else error.retry_after)
+        asked = as_seconds(error.retry_after)
+        limiter.block(_DEFAULT_BLOCK if asked is None else asked)
     elif error.outcome is errors.Outcome.NOT_SENT:
         limiter.give_back(permit)

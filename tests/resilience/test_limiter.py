@@ -38,7 +38,9 @@ async def finish(*tasks):
 async def test_no_schedule_gets_more_than_the_limit_into_any_window():
     for seed in range(1_500):
         luck = random.Random(seed)
-        windows = [(luck.randint(2, 6), luck.choice([0.5, 1.0, 3.0])) for _ in range(luck.randint(1, 3))]
+        windows = [
+            (luck.randint(2, 6), luck.choice([0.5, 1.0, 3.0])) for _ in range(luck.randint(1, 3))
+        ]
         smallest = min(limit for limit, _ in windows)
         reserve = luck.randint(0, 1)
         limiter = a_limiter(*windows, reserve=reserve, ageing=luck.choice([0.5, 30.0]))
@@ -83,9 +85,7 @@ async def test_a_full_burst_passes_at_once_and_the_next_after_the_window():
 async def test_several_windows_are_taken_together_or_not_at_all():
     limiter = a_limiter((2, 1.0), (3, 10.0))
 
-    times = []
-    for _ in range(4):
-        times.append((await limiter.acquire()).at)
+    times = [(await limiter.acquire()).at for _ in range(4)]
 
     assert times == pytest.approx([0.0, 0.0, 1.0, 10.0], abs=0.01)
 
