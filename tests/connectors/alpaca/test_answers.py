@@ -151,6 +151,7 @@ async def test_an_order_that_is_not_shown_may_still_arrive(alpaca, broker):
     assert post.call_count == 1
 
 
+@pytest.mark.looptime
 async def test_an_order_whose_status_is_a_new_word_is_not_guessed(alpaca, broker):
     alpaca.post("/v2/orders").mock(return_value=placed(status="levitating"))
     alpaca.get("/v2/orders:by_client_order_id").mock(return_value=placed(status="levitating"))
@@ -228,6 +229,7 @@ async def test_the_keys_do_not_follow_a_redirect(alpaca, broker):
         await broker.get_account()
 
 
+@pytest.mark.looptime
 async def test_an_object_that_names_its_status_twice_is_not_read(alpaca, broker):
     text = body("order_partly_filled").decode().replace("{", '{"status": "filled",', 1)
     alpaca.get("/v2/orders/7").respond(content=text.encode())
