@@ -51,6 +51,8 @@ EXECUTED: Final = frozenset(
 )
 # Before any request, so `method` and `path` do not apply.
 ON_ACCEPT: Final = frozenset({"drop_accept", "reset_accept"})
+# Whose `delay` is how long they last.
+SILENT: Final = frozenset({"silence", "silence_after"})
 KINDS: Final = DELAYS | NOT_EXECUTED | EXECUTED | ON_ACCEPT
 
 APPLIED = 10_000

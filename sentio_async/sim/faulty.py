@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sentio_async.sim.faults import ACCEPT, DELAYS, Applied, FaultRule
+from sentio_async.sim.faults import ACCEPT, DELAYS, SILENT, Applied, FaultRule
 from sentio_async.sim.limits import REFUSED
 from sentio_async.sim.serving import Wire, reset, seen_of, wire_of
 from sentio_async.sim.state import State
@@ -163,7 +163,8 @@ class Faulty:
         if last.kind in DELAYS:
             await _pass_on(strike)
             return
-        await asyncio.sleep(last.delay)
+        if last.kind not in SILENT:
+            await asyncio.sleep(last.delay)
         await STRIKES[last.kind](strike)
 
 
@@ -213,7 +214,7 @@ async def _reset(strike: Strike) -> None:
 
 
 async def _silence(strike: Strike) -> None:
-    if not await strike.is_gone_within(SILENCE):
+    if not await strike.is_gone_within(strike.rule.delay or SILENCE):
         await strike.hang_up()
 
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from raw_client import Heard, ask, connect, request
 from sentio_async.sim.clock import SimClock
 from sentio_async.sim.exchange import Exchange
-from sentio_async.sim.faults import DELAYS, EXECUTED, KINDS, FaultRule, FaultScript
+from sentio_async.sim.faults import DELAYS, EXECUTED, KINDS, SILENT, FaultRule, FaultScript
 from sentio_async.sim.faulty import HTML, Faulty
 from sentio_async.sim.limits import ALPACA, Limited, Limits
 from sentio_async.sim.serving import Recorded, Server
@@ -151,6 +151,16 @@ async def test_a_delay_is_waited_out_before_the_answer(sink):
     await ask(sink.addresses.webhook)
 
     assert asyncio.get_running_loop().time() - began >= 0.03
+
+
+@pytest.mark.parametrize("kind", sorted(SILENT))
+async def test_silence_lasts_as_long_as_it_is_told_to(sink, kind):
+    sink.add_fault(FaultRule(kind=kind, delay=0.02))
+    began = asyncio.get_running_loop().time()
+    heard = await ask(sink.addresses.webhook)
+
+    assert (heard.raw, heard.end) == (b"", "fin")
+    assert 0.02 <= asyncio.get_running_loop().time() - began < 1
 
 
 async def test_a_request_read_whole_is_executed_although_its_client_left(sink):

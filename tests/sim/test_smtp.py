@@ -11,7 +11,7 @@ import trustme
 
 from raw_client import hear
 from sentio_async.sim.exchange import Exchange
-from sentio_async.sim.faults import DELAYS, ON_ACCEPT, FaultRule
+from sentio_async.sim.faults import DELAYS, ON_ACCEPT, SILENT, FaultRule
 from sentio_async.sim.settings import MailSettings
 from sentio_async.sim.venues.mail_faults import AFTER, BEFORE, KINDS
 
@@ -266,6 +266,16 @@ async def test_after_the_dot_the_message_is_there_exactly_if_it_was_executed(exc
     assert words is None or said == words
     (applied,) = exchange.state.faults.applied
     assert applied.is_executed == bool(exchange.inbox) == (kind in AFTER | DELAYS)
+
+
+@pytest.mark.parametrize("kind", sorted(SILENT))
+async def test_silence_lasts_as_long_as_it_is_told_to(exchange, kind):
+    exchange.add_fault(FaultRule(kind=kind, method="DOT", delay=0.01))
+    began = asyncio.get_running_loop().time()
+    _, end = await talk(exchange, *SESSION)
+
+    assert end == "fin"
+    assert asyncio.get_running_loop().time() - began < 1
 
 
 async def test_a_message_whose_sender_left_before_the_end_is_not_taken(exchange):

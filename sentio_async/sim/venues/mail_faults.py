@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from sentio_async.sim.faults import DELAYS, ON_ACCEPT, Applied, FaultRule
+from sentio_async.sim.faults import DELAYS, ON_ACCEPT, SILENT, Applied, FaultRule
 from sentio_async.sim.serving import reset
 from sentio_async.sim.state import State
 
@@ -50,7 +50,7 @@ async def wait(struck: list[Applied], kind: str) -> None:
 
 async def fail(rule: FaultRule, transport: asyncio.Transport) -> None:
     """Do what the rule says in place of the command."""
-    if rule.kind not in DELAYS and rule.kind != "silence":
+    if rule.kind not in DELAYS | SILENT:
         await asyncio.sleep(rule.delay)
     match rule.kind:
         case "status" | "status_after":
