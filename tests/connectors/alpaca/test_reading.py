@@ -7,7 +7,14 @@ import pytest
 
 from connectors.alpaca.own_payloads import payload
 from sentio_async import errors
-from sentio_async.connectors.alpaca.wire import account, assets, positions, sessions, watchlists
+from sentio_async.connectors.alpaca.wire import (
+    account,
+    assets,
+    orders,
+    positions,
+    sessions,
+    watchlists,
+)
 from sentio_async.models import AssetClass, OptionRight, OrderSide, OrderStatus, PositionSide
 
 
@@ -194,3 +201,24 @@ def test_announcements_of_more_than_ninety_days_are_refused_here():
 def test_filters_that_exclude_each_other_are_refused(ask):
     with pytest.raises(errors.InvalidRequestError):
         ask()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: orders.orders(symbols="AAPL"),
+        lambda: account.activities(types="DIV"),
+        lambda: assets.option_contracts(underlyings="AAPL"),
+        lambda: sessions.market_clocks(markets="NYSE"),
+        lambda: watchlists.create_watchlist("mine", "AAPL"),
+    ],
+)
+def test_one_name_is_not_taken_for_a_list_of_letters(ask):
+    with pytest.raises(errors.InvalidRequestError, match="a list is needed"):
+        ask()
+
+
+def test_a_watchlist_may_be_emptied():
+    assert watchlists.update_watchlist("7", name="mine", symbols=[]).body == (
+        b'{"name":"mine","symbols":[]}'
+    )

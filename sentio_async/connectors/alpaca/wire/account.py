@@ -12,7 +12,7 @@ from typing import Any
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.values import AccountSettings, AccountSettingsChange
-from sentio_async.connectors.alpaca.wire.api import api
+from sentio_async.connectors.alpaca.wire.api import api, names
 from sentio_async.connectors.alpaca.wire.numbers import NEW_YORK, plain_or_none
 from sentio_async.connectors.alpaca.wire.words import FILL_SIDE
 from sentio_async.http.endpoint import Parts
@@ -226,7 +226,7 @@ def activities(
         raise errors.InvalidRequestError("activities: types or category, not both")
     return Parts(
         query={
-            "activity_types": tuple(types) if types else None,
+            "activity_types": names(types),
             "category": category,
             **_window(on, after, until),
             "direction": direction,

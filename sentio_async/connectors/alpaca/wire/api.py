@@ -5,12 +5,15 @@ https://docs.alpaca.markets/reference/trading-api
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.problems import read_problem
 from sentio_async.http.endpoint import Api
 from sentio_async.http.wire_json import Json
 from sentio_async.resilience.limiter import Priority
 
-__all__ = ["api", "no_body", "nothing"]
+__all__ = ["api", "names", "no_body", "nothing"]
 
 api = Api("alpaca.trading", problem=read_problem, priority=Priority.ACCOUNT)
 
@@ -21,3 +24,10 @@ def no_body(body: bytes) -> None:
 
 def nothing(raw: Json) -> None:
     """What is read from such an answer."""
+
+
+def names(values: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Names for a query or a body, None for none; a single text is refused, it is not a list."""
+    if isinstance(values, str):
+        raise errors.InvalidRequestError(f"a list is needed, such as [{values!r}]")
+    return tuple(values or ()) or None

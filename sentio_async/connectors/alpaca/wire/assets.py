@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.values import Bond
-from sentio_async.connectors.alpaca.wire.api import api
+from sentio_async.connectors.alpaca.wire.api import api, names
 from sentio_async.connectors.alpaca.wire.words import RIGHT, asset_class, asset_class_word
 from sentio_async.http.endpoint import Parts
 from sentio_async.http.reading import date_from_text, decimal, decimal_or_none, read_rows, word
@@ -171,7 +171,7 @@ def assets(
             "status": status,
             "asset_class": asset_class_word(asset_class),
             "exchange": exchange,
-            "attributes": tuple(attributes) if attributes else None,
+            "attributes": names(attributes),
         }
     )
 
@@ -197,8 +197,8 @@ def us_treasuries(
         query={
             "subtype": subtype,
             "bond_status": status,
-            "cusips": tuple(cusips) if cusips else None,
-            "isins": tuple(isins) if isins else None,
+            "cusips": names(cusips),
+            "isins": names(isins),
         }
     )
 
@@ -217,9 +217,9 @@ def us_corporates(
     return Parts(
         query={
             "bond_status": status,
-            "isins": tuple(isins) if isins else None,
-            "cusips": tuple(cusips) if cusips else None,
-            "tickers": tuple(tickers) if tickers else None,
+            "isins": names(isins),
+            "cusips": names(cusips),
+            "tickers": names(tickers),
         }
     )
 
@@ -245,7 +245,7 @@ def option_contracts(
     """A page of listed options; both ends of a range belong to it."""
     return Parts(
         query={
-            "underlying_symbols": tuple(underlyings) if underlyings else None,
+            "underlying_symbols": names(underlyings),
             "show_deliverables": show_deliverables,
             "status": status,
             "expiration_date": expires_on,
@@ -288,7 +288,7 @@ def announcements(
         )
     return Parts(
         query={
-            "ca_types": tuple(types),
+            "ca_types": names(types),
             "since": since,
             "until": until,
             "symbol": symbol,

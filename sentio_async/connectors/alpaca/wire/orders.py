@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from sentio_async import errors
-from sentio_async.connectors.alpaca.wire.api import api, no_body, nothing
+from sentio_async.connectors.alpaca.wire.api import api, names, no_body, nothing
 from sentio_async.connectors.alpaca.wire.numbers import nanoseconds, plain, plain_or_none, times
 from sentio_async.connectors.alpaca.wire.words import (
     INTENT,
@@ -247,7 +247,7 @@ def orders(
             "until": until,
             "direction": direction,
             "nested": nested,
-            "symbols": tuple(symbols) if symbols else None,
+            "symbols": names(symbols),
             "side": side,
             "asset_class": asset_class_word(asset_class),
             "before_order_id": before_order_id,

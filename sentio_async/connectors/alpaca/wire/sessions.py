@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from sentio_async import errors
-from sentio_async.connectors.alpaca.wire.api import api
+from sentio_async.connectors.alpaca.wire.api import api, names
 from sentio_async.connectors.alpaca.wire.numbers import from_new_york
 from sentio_async.http.endpoint import Parts
 from sentio_async.http.reading import (
@@ -130,7 +130,7 @@ def calendar(
 @api.get("/v3/clock", returns=read_market_clocks)
 def market_clocks(*, markets: Iterable[str] | None = None, at: datetime | None = None) -> Parts:
     """Whether markets are open, now or at another time."""
-    return Parts(query={"markets": tuple(markets) if markets else None, "time": at})
+    return Parts(query={"markets": names(markets), "time": at})
 
 
 @api.get("/v3/calendar/{market}", returns=read_market_calendar)

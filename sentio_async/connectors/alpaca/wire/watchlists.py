@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sentio_async.connectors.alpaca.wire.api import api, no_body, nothing
+from sentio_async.connectors.alpaca.wire.api import api, names, no_body, nothing
 from sentio_async.http.endpoint import Parts
 from sentio_async.http.reading import read_rows
 from sentio_async.http.wire_json import Json
@@ -46,7 +46,7 @@ def read_watchlists(raw: Json) -> Rows[Watchlist]:
 
 
 def _write(name: str, symbols: Iterable[str] | None) -> dict[str, Json]:
-    return {"name": name} if symbols is None else {"name": name, "symbols": list(symbols)}
+    return {"name": name} if symbols is None else {"name": name, "symbols": names(symbols) or ()}
 
 
 @api.get("/v2/watchlists", returns=read_watchlists)
