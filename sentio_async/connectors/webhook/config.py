@@ -11,9 +11,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from sentio_async import errors
 from sentio_async.config import ConnectorConfig, Timeouts, check_url
-from sentio_async.connectors.webhook.wire import check_header, secret_key
+from sentio_async.connectors.webhook.wire import check_header, secret_key, split_url
 
-__all__ = ["BodyFormat", "WebhookConfig"]
+__all__ = ["BodyFormat", "WebhookConfig", "parts_to_hide"]
 
 
 class BodyFormat(StrEnum):
@@ -99,8 +99,10 @@ class WebhookConfig(ConnectorConfig):
             return self
         url = self.webhook_url.get_secret_value()
         check_url(url, allow_plain_http=self.allow_plain_http)
-        if urlsplit(url).fragment:
-            raise ValueError("webhook_url must not have a fragment")
+        try:
+            split_url(url)
+        except errors.InvalidRequestError as exc:
+            raise ValueError(f"webhook_{exc.message}") from None
         return self
 
     @property
@@ -114,9 +116,17 @@ class WebhookConfig(ConnectorConfig):
         found = [*super().secrets(), *(s.get_secret_value() for s in self.old_signing_secrets)]
         found += [s.removeprefix("whsec_") for s in found if s.startswith("whsec_")]
         if self.webhook_url is not None:
-            parts = urlsplit(self.webhook_url.get_secret_value())
-            found += [part for part in (parts.path.strip("/"), parts.query) if len(part) > 8]
+            found += parts_to_hide(self.webhook_url.get_secret_value())
         return tuple(dict.fromkeys(found))
+
+
+def parts_to_hide(url: str) -> list[str]:
+    """What of a URL lets others post: path and query, as they are and as they are sent."""
+    _, path, query = split_url(url)
+    parts = urlsplit(url)
+    found = (parts.path.strip("/"), parts.query, path.strip("/"), query)
+    # Blanking every "hook" or "v1" would hide more than it protects.
+    return [part for part in dict.fromkeys(found) if len(part) > 8]
 
 
 def _is_token(text: str) -> bool:

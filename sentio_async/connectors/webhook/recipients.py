@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from urllib.parse import urlsplit
 
 from sentio_async import errors
-from sentio_async.connectors.webhook.config import WebhookConfig
+from sentio_async.connectors.webhook.config import WebhookConfig, parts_to_hide
 from sentio_async.connectors.webhook.proof import Proof
 from sentio_async.http.client import Resources
 from sentio_async.http.guard import GuardedBackend, Guardrail, Resolve, resolve
@@ -74,9 +73,7 @@ class Hiding:
     """Keeps a URL out of logs and errors while a message is on its way to it."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        found = (url, parts.path.strip("/"), parts.query)
-        self._secrets = tuple(text for text in found if len(text) > 3)
+        self._secrets = (url, *parts_to_hide(url))
 
     def __enter__(self) -> None:
         redactor.add(self._secrets)
