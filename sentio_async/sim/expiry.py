@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sentio_async.sim.calendar import DAY, day_of, midnight_ns, next_session
 from sentio_async.sim.clock import SimClock
-from sentio_async.sim.ledger import Account, Activity
+from sentio_async.sim.ledger import Account, Activity, Move
 from sentio_async.sim.market import Market
 from sentio_async.sim.orders import ZERO, Order
 from sentio_async.sim.prices import HOUR
@@ -86,16 +86,16 @@ def exercise(
         account.activities.append(entry)
 
     closing = "sell" if position.qty > 0 else "buy"
-    account.move(position.instrument, closing, qty, ZERO, now)
+    account.move(Move(now, position.instrument, closing, qty, ZERO, ZERO))
     if price is None:
         note("OPEXP", symbol, qty, ZERO, None)
         return
     is_buying = (contract.right == "call") == (closing == "sell")
-    shares, amount = qty * 100, qty * 100 * contract.strike
-    account.move(stock, "buy" if is_buying else "sell", shares, contract.strike, now)
-    account.cash += -amount if is_buying else amount
+    side, shares = "buy" if is_buying else "sell", qty * 100
+    amount = shares * contract.strike * (-1 if is_buying else 1)
+    account.move(Move(now, stock, side, shares, contract.strike, amount))
     note("OPEXC" if closing == "sell" else "OPASN", symbol, qty, ZERO, price)
-    note("OPTRD", stock.symbol, shares, -amount if is_buying else amount, contract.strike)
+    note("OPTRD", stock.symbol, shares, amount, contract.strike)
 
 
 def _expired(account: Account, now_ns: int) -> Iterator[tuple[str, Decimal]]:

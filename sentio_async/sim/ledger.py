@@ -49,6 +49,18 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """One change of a position, and of the cash with it."""
+
+    time_ns: int
+    instrument: Instrument
+    side: str
+    qty: Decimal
+    price: Decimal
+    cash: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
     """One entry that is not a trade: an exercise, an expiry, a deposit."""
 
@@ -101,6 +113,7 @@ class Account:
     by_client_id: dict[str, Order] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
     activities: list[Activity] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
     watchlists: dict[str, Watchlist] = field(default_factory=dict)
     configurations: dict[str, Any] = field(default_factory=default_configurations)
     kept_from_exercise: set[str] = field(default_factory=set)
@@ -114,17 +127,16 @@ class Account:
 
     def book(self, instrument: Instrument, fill: Fill) -> None:
         """Move cash and position by one execution."""
-        self.move(instrument, fill.side, fill.qty, fill.price, fill.time_ns)
-        self.cash += fill.cash
         self.fills.append(fill)
+        self.move(Move(fill.time_ns, instrument, fill.side, fill.qty, fill.price, fill.cash))
 
-    def move(
-        self, instrument: Instrument, side: str, qty: Decimal, price: Decimal, now_ns: int
-    ) -> None:
-        """Change a position without touching cash; one that reaches zero is gone."""
-        symbol = instrument.symbol
-        position = self.positions.setdefault(symbol, Position(instrument))
-        position.take(side, qty, price, now_ns)
+    def move(self, move: Move) -> None:
+        """Change cash and a position; one that reaches zero is gone."""
+        self.moves.append(move)
+        self.cash += move.cash
+        symbol = move.instrument.symbol
+        position = self.positions.setdefault(symbol, Position(move.instrument))
+        position.take(move.side, move.qty, move.price, move.time_ns)
         if position.qty == 0:
             del self.positions[symbol]
 
