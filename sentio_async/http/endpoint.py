@@ -140,6 +140,10 @@ class Call(Generic[T]):
         """The same for two calls that ask the same."""
         return (self.endpoint.api.name, self.endpoint.method, self.target, self.body)
 
+    def __repr__(self) -> str:
+        # Some vendors' paths and queries are credentials, and tracebacks show locals.
+        return f"<Call {self.endpoint.label}>"
+
     def read(self, raw: Any) -> T:
         """The value in a decoded answer."""
         return self.endpoint.returns(raw, **self.context)
