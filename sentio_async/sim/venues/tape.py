@@ -101,7 +101,7 @@ class Tape:
     ) -> Iterator[Bar]:
         """Weekly or longer bars that begin from `start` to `end`, made of daily ones."""
         first = midnight_ns(period.first(day_of(start)))
-        last = midnight_ns(period.after(day_of(end))) - 1
+        last = midnight_ns(period.after(day_of(self._present(end)))) - 1
         days = self.days(symbol, first, last, back=back)
         for begins, group in groupby(days, key=lambda bar: period.first(day_of(bar.time_ns))):
             time_ns = midnight_ns(begins)
@@ -115,15 +115,16 @@ class Tape:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A calendar window: one week (Sunday first when `weekday` is 6) or some months."""
+    """A calendar window: some months, or some days counted from `origin` (1 is a Monday)."""
 
     months: int = 0
-    weekday: int = 0
+    days: int = 7
+    origin: int = 1
 
     def first(self, day: date) -> date:
         """The first day of the window that holds `day`."""
         if not self.months:
-            return day - timedelta(days=(day.weekday() - self.weekday) % 7)
+            return day - timedelta(days=(day.toordinal() - self.origin) % self.days)
         whole = (day.year * 12 + day.month - 1) // self.months * self.months
         return date(whole // 12, whole % 12 + 1, 1)
 
@@ -131,7 +132,7 @@ class Period:
         """The first day of the next window."""
         first = self.first(day)
         if not self.months:
-            return first + timedelta(days=7)
+            return first + timedelta(days=self.days)
         return self.first(first + timedelta(days=31 * self.months + 1))
 
 

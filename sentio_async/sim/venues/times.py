@@ -65,3 +65,8 @@ def rfc3339(ns: int) -> str:
         return f"{_second_text(seconds)}Z"
     fraction = f"{rest:09d}".rstrip("0")
     return f"{_second_text(seconds)}.{fraction}Z"
+
+
+def day_text(ns: int) -> str:
+    """The UTC date of an instant as text."""
+    return _second_text(ns // SECOND)[:10]
