@@ -10,7 +10,7 @@ import os
 from typing import ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from sentio_async.config import ConnectorConfig, check_url, is_loopback
 from sentio_async.http.auth import Auth, BearerAuth, HeaderAuth
@@ -61,10 +61,10 @@ class AlpacaConfig(ConnectorConfig):
 
     @field_validator("base_url", "data_url")
     @classmethod
-    def _without_version(cls, value: str) -> str:
+    def _check_url(cls, value: str, info: ValidationInfo) -> str:
+        url = check_url(value, allow_plain_http=info.data.get("allow_plain_http", False))
         # Vendors' own variables often end in the version, which every path here has already.
-        bare = value.rstrip("/")
-        return bare.removesuffix("/v2") if "://" in bare else bare
+        return url.removesuffix("/v2")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -75,8 +75,6 @@ class AlpacaConfig(ConnectorConfig):
                     f"base_url={LIVE_URL!r}"
                 )
             object.__setattr__(self, "base_url", LIVE_URL)
-        for url in (self.base_url, self.data_url):
-            check_url(url, allow_plain_http=self.allow_plain_http)
         self._check_credentials()
         self._check_account()
         return self

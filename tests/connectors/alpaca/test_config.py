@@ -65,7 +65,8 @@ def test_live_at_a_host_of_ones_own_needs_permission(monkeypatch):
         ({**PAPER, "oauth_token": "token"}, "not both"),
         ({"api_key": "PK0123"}, "api_secret is missing"),
         ({}, "api_key is missing"),
-        ({**PAPER, "base_url": "http://paper-api.alpaca.markets"}, "plain http"),
+        ({**PAPER, "base_url": "http://paper-api.alpaca.markets"}, "base_url: plain http"),
+        ({**PAPER, "data_url": ""}, "data_url: a URL"),
         ({**PAPER, "feed": "silk"}, "feed"),
     ],
 )
