@@ -99,7 +99,8 @@ class Exchange:
     Prices follow from `seed`, or from `replay` (bars by symbol, as `read_bars` gives them).
     `hours="nyse"` closes the stock market at night. `ports` fixes ports by venue name; any other
     is chosen by the system. `venues` leaves the others out: without a market venue there is no
-    market, and the start is quicker.
+    market, and the start is quicker. Requests are limited as the vendors limit them; lift that
+    with `exchange.state.limits.per_minute["alpaca_trading"] = None`.
     """
 
     alpaca_key = ALPACA_KEY
