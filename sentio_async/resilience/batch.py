@@ -47,22 +47,11 @@ async def gather_batches(
         async with places.slot():
             return await call(batch)
 
-    tasks = [asyncio.ensure_future(one(batch)) for batch in batches]
-    try:
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    except asyncio.CancelledError:
-        await _end(tasks)
-        raise
+    # gather waits for all of them, also when it is cancelled itself.
+    results = await asyncio.gather(*map(one, batches), return_exceptions=True)
     found: list[tuple[list[T], R | Exception]] = []
     for batch, result in zip(batches, results, strict=True):
         if isinstance(result, BaseException) and not isinstance(result, Exception):
             raise result
         found.append((batch, result))
     return found
-
-
-async def _end(tasks: Sequence[asyncio.Task[R]]) -> None:
-    """Cancel what still runs, and wait until it has ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)

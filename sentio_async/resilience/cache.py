@@ -84,15 +84,18 @@ class TTLCache(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """The value, if it is still fresh."""
+        kept = self._fresh(key)
+        return None if kept is None else kept[1]
+
+    def _fresh(self, key: K) -> tuple[float, V] | None:
         kept = self._kept.get(key)
         if kept is None:
             return None
-        until, value = kept
-        if self._clock.time() >= until:
+        if self._clock.time() >= kept[0]:
             del self._kept[key]
             return None
         self._kept.move_to_end(key)
-        return value
+        return kept
 
     def put(self, key: K, value: V, *, ttl: float | None = None) -> None:
         """Keep a value, for ``ttl`` seconds of its own if given."""
@@ -114,9 +117,9 @@ class TTLCache(Generic[K, V]):
 
         A failure is everybody's who waited for it, and is not kept.
         """
-        value = self.get(key)
-        if value is not None:
-            return value
+        kept = self._fresh(key)
+        if kept is not None:
+            return kept[1]
 
         async def load_and_keep() -> V:
             loaded = await load()

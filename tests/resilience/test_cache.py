@@ -1,0 +1,179 @@
+"""Asked once for many, kept while fresh, and nobody pays for who left."""
+
+import asyncio
+
+import pytest
+
+from sentio_async import errors
+from sentio_async.resilience import SingleFlight, TTLCache, current_deadline, with_deadline
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+
+
+class Source:
+    def __init__(self, *, error=None, seconds=1.0):
+        self.calls = 0
+        self.error = error
+        self.seconds = seconds
+        self.deadlines = []
+
+    async def __call__(self):
+        self.calls += 1
+        self.deadlines.append(current_deadline())
+        await asyncio.sleep(self.seconds)
+        if self.error is not None:
+            raise self.error
+        return self.calls
+
+
+async def test_fifty_identical_calls_are_one():
+    flights, source = SingleFlight(), Source()
+
+    results = await asyncio.gather(*(flights.run("AAPL", source) for _ in range(50)))
+
+    assert results == [1] * 50
+    assert source.calls == 1
+    assert len(flights) == 0
+    assert await flights.run("AAPL", source) == 2
+
+
+async def test_different_keys_are_different_calls():
+    flights, source = SingleFlight(), Source()
+
+    await asyncio.gather(flights.run("AAPL", source), flights.run("MSFT", source))
+
+    assert source.calls == 2
+
+
+async def test_a_cancelled_leader_does_not_cancel_the_others():
+    flights, source = SingleFlight(), Source()
+    leader, *others = (asyncio.create_task(flights.run("AAPL", source)) for _ in range(5))
+    await asyncio.sleep(0.5)
+    leader.cancel()
+
+    assert await asyncio.gather(*others) == [1] * 4
+    assert leader.cancelled()
+    assert source.calls == 1
+
+
+async def test_an_error_is_everybodys_and_is_not_kept():
+    boom = errors.ServerError("x")
+    flights, source = SingleFlight(), Source(error=boom)
+
+    results = await asyncio.gather(
+        *(flights.run("AAPL", source) for _ in range(3)), return_exceptions=True
+    )
+
+    assert results == [boom] * 3
+    assert source.calls == 1
+    source.error = None
+    assert await flights.run("AAPL", source) == 2
+
+
+async def test_an_error_that_nobody_waited_for_is_no_warning():
+    flights, source = SingleFlight(), Source(error=errors.ServerError("x"))
+    alone = asyncio.create_task(flights.run("AAPL", source))
+    await asyncio.sleep(0.5)
+    alone.cancel()
+    await asyncio.sleep(1.0)
+
+    assert len(flights) == 0
+
+
+async def test_work_that_is_cancelled_from_within_ends_for_all():
+    flights = SingleFlight()
+
+    async def ends_itself():
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await flights.run("AAPL", ends_itself)
+
+    assert len(flights) == 0
+
+
+async def test_each_waits_as_long_as_its_own_deadline_allows():
+    flights, source = SingleFlight(), Source(seconds=10.0)
+
+    async def hurried():
+        with with_deadline(1.0):
+            return await flights.run("AAPL", source)
+
+    async def unhurried():
+        with with_deadline(20.0):
+            return await flights.run("AAPL", source)
+
+    first = asyncio.create_task(hurried())
+    others = [asyncio.create_task(unhurried()), asyncio.create_task(flights.run("AAPL", source))]
+    with pytest.raises(errors.DeadlineExceededError):
+        await first
+    assert asyncio.get_running_loop().time() == pytest.approx(1.0, abs=0.001)
+
+    assert await asyncio.gather(*others) == [1, 1]
+    assert source.deadlines == [None]
+
+
+async def test_values_are_kept_for_their_time():
+    cache = TTLCache(10.0)
+    cache.put("AAPL", 1)
+    cache.put("MSFT", 2, ttl=1.0)
+    await asyncio.sleep(1.0)
+    assert cache.get("AAPL") == 1
+    assert cache.get("MSFT") is None
+    assert cache.get("TSLA") is None
+    assert len(cache) == 1
+
+    await asyncio.sleep(9.0)
+
+    assert cache.get("AAPL") is None
+
+
+async def test_the_least_recently_used_goes_first():
+    cache = TTLCache(10.0, size=2)
+    cache.put("a", 1)
+    cache.put("b", 2)
+    assert cache.get("a") == 1
+    cache.put("c", 3)
+
+    assert [cache.get(key) for key in "abc"] == [1, None, 3]
+    cache.discard("a")
+    cache.discard("a")
+    assert cache.get("a") is None
+    cache.clear()
+    assert len(cache) == 0
+
+
+async def test_loading_happens_once_and_failures_are_not_kept():
+    cache, source = TTLCache(10.0), Source(error=errors.ServerError("x"))
+
+    failed = await asyncio.gather(
+        *(cache.get_or_load("AAPL", source) for _ in range(5)), return_exceptions=True
+    )
+    assert all(isinstance(each, errors.ServerError) for each in failed)
+    assert (source.calls, len(cache)) == (1, 0)
+    source.error = None
+    loaded = await asyncio.gather(*(cache.get_or_load("AAPL", source) for _ in range(5)))
+
+    assert loaded == [2] * 5
+    assert await cache.get_or_load("AAPL", source) == 2
+    await asyncio.sleep(10.0)
+    assert await cache.get_or_load("AAPL", source) == 3
+
+
+async def test_what_is_loaded_and_is_nothing_is_kept_too():
+    cache = TTLCache(10.0)
+    calls = []
+
+    async def nothing():
+        calls.append(1)
+
+    assert await cache.get_or_load("AAPL", nothing) is None
+    assert await cache.get_or_load("AAPL", nothing) is None
+
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("ttl", "size"), [(-1.0, 5), (1.0, 0)])
+async def test_a_cache_that_cannot_keep_is_refused(ttl, size):
+    with pytest.raises(errors.ConfigurationError):
+        TTLCache(ttl, size=size)
