@@ -105,9 +105,10 @@ def table(described):
     supported = supported_by(described)
     counted = [path for path in paths(described) if not path.startswith(tuple(ASIDE))]
     have = sum(path in supported for path in counted)
+    everything = len(paths(described))
+    figures = f"{have} of {len(counted)} paths are supported"
     rows = [
-        f"{have} of {len(counted)} paths are supported, families that are products of their own "
-        f"aside; {len(supported)} of {len(paths(described))} in all.",
+        f"{figures}, products of their own aside; {len(supported)} of {everything} in all.",
         "",
         "| Path | Supported | What it gives, or why not |",
         "|---|---|---|",
