@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -124,9 +124,11 @@ def parts_to_hide(url: str) -> list[str]:
     """What of a URL lets others post: path and query, as they are and as they are sent."""
     _, path, query = split_url(url)
     parts = urlsplit(url)
-    found = (parts.path.strip("/"), parts.query, path.strip("/"), query)
+    whole = (parts.path.strip("/"), parts.query, path.strip("/"), query)
+    values = (value for _, value in parse_qsl(parts.query))
+    tokens = (part for part in parts.path.split("/") if any(c.isdigit() for c in part))
     # Blanking every "hook" or "v1" would hide more than it protects.
-    return [part for part in dict.fromkeys(found) if len(part) > 8]
+    return [part for part in dict.fromkeys((*whole, *values, *tokens)) if len(part) > 8]
 
 
 def _is_token(text: str) -> bool:

@@ -103,9 +103,7 @@ async def test_slack_is_sent_what_it_understands(exchange):
         await hook.send_alert("drawdown", "<!channel> & more")
 
     assert exchange.hooks[0].json["text"].startswith("*BUY 10 AAPL @ 187.20*\nSymbol: AAPL")
-    assert exchange.hooks[1].json == {
-        "text": "*[high] drawdown*\n&lt;!channel&gt; &amp; more"
-    }
+    assert exchange.hooks[1].json == {"text": "*[high] drawdown*\n&lt;!channel&gt; &amp; more"}
 
 
 @pytest.mark.parametrize(
@@ -328,9 +326,7 @@ async def test_the_url_and_every_secret_stay_out_of_sight(exchange, caplog):
             caplog.text,
             repr(hook) + repr(hook.get_status()) + repr(await hook.health_check()),
             "".join(
-                traceback.TracebackException.from_exception(
-                    error, capture_locals=True
-                ).format()
+                traceback.TracebackException.from_exception(error, capture_locals=True).format()
             ),
             str(caught.value) + repr(vars(caught.value)),
             repr(pickle.dumps(caught.value)),
