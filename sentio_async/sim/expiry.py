@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from sentio_async.sim.calendar import DAY, day_of, midnight_ns, next_session
+from sentio_async.sim.calendar import DAY, Session, day_of, midnight_ns, next_session
 from sentio_async.sim.clock import SimClock
 from sentio_async.sim.ledger import Account, Activity, Move
 from sentio_async.sim.market import Market
@@ -26,23 +26,27 @@ class Exercises(Protocol):
         """An id nothing else has."""
 
 
-def end_of(order: Order) -> int | None:
-    """When an order submitted now expires; None when it never does."""
+def end_of(order: Order, *, least_ns: int = 0) -> int | None:
+    """When an order submitted now expires, `least_ns` from now at the least.
+
+    None is for crypto, which is good until canceled in earnest.
+    """
     is_crypto = order.instrument is not None and order.instrument.asset_class == "crypto"
     if order.time_in_force == "gtc":
         day = day_of(order.submitted_ns) + GTC
         return None if is_crypto else midnight_ns(day) + 16 * HOUR
-    session = next_session(day_of(order.submitted_ns))
-    is_over = session.extended_closes_ns if order.extended_hours else session.closes_ns
-    if is_over() <= order.submitted_ns:
+    begins = order.release_ns or order.submitted_ns + least_ns
+    session = next_session(day_of(begins))
+    if _close(order, session) <= begins:
         session = next_session(session.day + DAY)
-    if order.time_in_force == "opg":
-        session = next_session(day_of(release_of(order) or order.submitted_ns))
-    return (
-        session.extended_closes_ns()
-        if order.extended_hours
-        else session.closes_ns() + (HOUR if order.time_in_force == "cls" else 0)
-    )
+    return _close(order, session)
+
+
+def _close(order: Order, session: Session) -> int:
+    if order.time_in_force == "cls":
+        # The closing auction is over some time after the close.
+        return session.closes_ns() + HOUR
+    return session.extended_closes_ns() if order.extended_hours else session.closes_ns()
 
 
 def release_of(order: Order) -> int | None:

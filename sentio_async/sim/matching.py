@@ -16,7 +16,7 @@ from sentio_async.sim.expiry import end_of, release_of, settle_contracts
 from sentio_async.sim.ledger import Account, Balances, balances
 from sentio_async.sim.market import Market
 from sentio_async.sim.orders import QTY_STEP, ZERO, Fill, Order, OrderEvent
-from sentio_async.sim.prices import MINUTE, luck
+from sentio_async.sim.prices import HOUR, MINUTE, luck
 
 # A test that reads events reads the last few; a long run makes millions.
 KEPT_EVENTS = 10_000
@@ -90,7 +90,9 @@ class Engine:
             self._open[each.id] = each
             each.submitted_ns = each.updated_ns = now
             each.release_ns = release_of(each)
-            each.expires_ns = end_of(each)
+            # Where the market never closes, nor does a day order end as soon as it has begun.
+            always = self.market.hours == "always"
+            each.expires_ns = end_of(each, least_ns=HOUR if always else 0)
             if each is not order and (is_entry or order.order_class == "oco"):
                 each.status = "held"
                 each.is_armed = not is_entry

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from sentio_async.sim.calendar import (
     day_of,
-    midnight_ns,
     previous_session,
     session_on,
     sessions,
@@ -127,7 +126,9 @@ def _range(asked: Asked) -> tuple[int, int]:
 def _moments(asked: Asked, step: str, start: int, end: int) -> list[int]:
     days = sessions(day_of(start), day_of(end))
     if step == "1D":
-        return [midnight_ns(each.day) for each in days if start <= midnight_ns(each.day) <= end]
+        # A day's worth is taken at the end of its late session, and of the last day now.
+        closes = [at for each in days if start <= (at := each.extended_closes_ns()) < end]
+        return [*closes, end]
     length = STEPS[step]
     reporting = asked.query.get("intraday_reporting", "market_hours")
     if asked.flag("extended_hours"):
