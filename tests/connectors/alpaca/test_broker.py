@@ -369,6 +369,39 @@ async def test_an_option_that_is_not_held_cannot_be_exercised(broker):
         await broker.do_not_exercise_option(page.items[0].symbol)
 
 
+async def test_options_that_are_held_are_exercised(exchange, broker):
+    page = await broker.get_option_contracts(underlyings=["AAPL"], right="call", limit=1)
+    contract = page.items[0].symbol
+    order = await bought(exchange, broker, qty=1, symbol=contract)
+    await broker.exercise_option(contract)
+    await exchange.settle()
+
+    assert order.asset_class is AssetClass.OPTION
+    assert (await broker.get_position("AAPL")).qty == 100
+
+
+async def test_bonds_and_announcements_are_lists(exchange, broker):
+    today = exchange.state.clock.now().date()
+    since = today - timedelta(days=60)
+
+    treasuries = await broker.get_us_treasuries(subtype="bond")
+    corporates = await broker.get_us_corporates(tickers=["AAPL"])
+    announced = await broker.get_announcements(["dividend", "split"], since, today)
+
+    assert all(bond.cusip for bond in [*treasuries, *corporates])
+    for each in announced:
+        assert await broker.get_announcement(each.id) == each
+
+
+async def test_other_markets_have_clocks_and_calendars(exchange, broker):
+    clocks = await broker.get_market_clocks(["NYSE"])
+    today = clocks[0].at.date()
+    days = await broker.get_market_calendar("NYSE", today - timedelta(days=10), today)
+
+    assert [clock.market for clock in clocks] == ["NYSE"]
+    assert all(day.opens_at < day.closes_at for day in days)
+
+
 async def test_the_clock_and_the_calendar_are_in_utc(broker):
     clock = await broker.get_clock()
     today = clock.at.date()

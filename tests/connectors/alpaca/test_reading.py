@@ -222,3 +222,25 @@ def test_a_watchlist_may_be_emptied():
     assert watchlists.update_watchlist("7", name="mine", symbols=[]).body == (
         b'{"name":"mine","symbols":[]}'
     )
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: sessions.read_day({"date": "2026-03-02", "open": "noon", "close": "16:00"}),
+        lambda: sessions.read_day({"date": "2026-03-02", "open": None, "close": "16:00"}),
+        lambda: sessions.read_day({"date": "", "open": "09:30", "close": "16:00"}),
+        lambda: assets.read_option_contract(
+            {**payload("option_contracts")["option_contracts"][0], "expiration_date": ""}
+        ),
+    ],
+)
+def test_what_has_no_time_where_one_is_needed_is_not_read(read):
+    with pytest.raises(errors.DecodeError):
+        read()
+
+
+def test_a_closed_position_without_an_order_was_closed_all_the_same():
+    result = positions.read_close_result({"symbol": "ACME", "status": 200})
+
+    assert (result.accepted, result.order, result.reason) == (True, None, None)
