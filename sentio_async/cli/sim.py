@@ -90,6 +90,8 @@ def read_replay(path: Path) -> Mapping[str, Any]:
 
     try:
         bars: Mapping[str, Any] = read_bars(path)
+    except ImportError as exc:
+        raise errors.MissingExtraError(f"--replay {path}", "parquet") from exc
     except (OSError, ValueError, LookupError) as exc:
         raise errors.ConfigurationError(f"--replay {path}: {exc}") from exc
     return bars

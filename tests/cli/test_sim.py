@@ -90,6 +90,15 @@ def test_a_setting_that_cannot_be_meant_is_one_line_and_two(capsys, arguments, c
     assert said.count("\n") == 1
 
 
+def test_parquet_without_its_library_says_how_to_get_it(capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    code, said = failing(capsys, "sim", "--replay", str(tmp_path / "bars.parquet"))
+
+    assert code == 2
+    assert "pip install 'sentio-async[parquet]'" in said
+    assert said.count("\n") == 1
+
+
 def test_a_taken_port_is_one_line(capsys):
     process = start("--json")
     try:

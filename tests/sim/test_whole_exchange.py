@@ -60,7 +60,7 @@ async def test_orders_fill_by_themselves_in_a_blink(exchange):
 @pytest.mark.parametrize("kind", sorted(DELAYS | EXECUTED | NOT_EXECUTED))
 async def test_an_order_is_there_exactly_if_the_fault_says_it_was_executed(exchange, kind):
     # The silent ones would say nothing for a minute, the big ones too much.
-    more = {"delay": 0.01} if "silence" in kind else {"size": 5000}
+    more = {"delay": 0.0001 if kind == "dribble" else 0.01, "size": 5000}
     exchange.add_fault(FaultRule(kind=kind, method="POST", path="/v2/orders", **more))
     url = exchange.addresses.alpaca_trading
     await ask(url, alpaca(exchange, "POST", "/v2/orders", ORDER))
