@@ -90,7 +90,7 @@ class PolygonData(PolygonMarkets, PolygonReference):
         found: dict[str, Any] = {}
         try:
             async for page in self._pages(call):
-                found.update(page)
+                found.update(wire.latest.by_ticker(page))
         except errors.ConnectorError as exc:
             return exc
         return found

@@ -57,12 +57,16 @@ class PolygonSession(DataProviderConnector):
         await self._session.send(wire.status.market_status())
         return None
 
-    async def _pages(self, call: Call[Page[T]]) -> AsyncIterator[T]:
-        """Page after page; a failure on any of them is raised, never an end."""
+    async def _pages(self, call: Call[Any]) -> AsyncIterator[Any]:
+        """Page after page; a failure on any of them is raised, never an end.
+
+        An answer that has no pages is the only one.
+        """
         walk = wire.Walk(call, max_pages=self._config.max_pages)
-        further: Call[Page[T]] | None = call
+        further: Call[Any] | None = call
         while further is not None:
-            page = await self._session.send(further)
+            answer = await self._session.send(further)
+            page = answer if isinstance(answer, Page) else Page(answer)
             yield page.items
             further = walk.next(further, page.next)
 

@@ -23,6 +23,7 @@ from sentio_async.http.endpoint import Call
 from sentio_async.models import AssetClass, Batch, Quote, Snapshot, Trade
 
 __all__ = [
+    "by_ticker",
     "chunks",
     "gathered",
     "one_quote",
@@ -58,6 +59,15 @@ def chunks(tickers: Iterable[str], size: int) -> list[list[str]]:
         groups[-1].append(ticker)
         room -= len(ticker) + 1
     return groups
+
+
+def by_ticker(
+    page: Mapping[str, Snapshot | errors.ConnectorError] | Iterable[Snapshot],
+) -> Mapping[str, Snapshot | errors.ConnectorError]:
+    """One page of a packed call's answer: v2 lists snapshots, v3 has errors among them."""
+    if isinstance(page, Mapping):
+        return page
+    return {snapshot.symbol: snapshot for snapshot in page}
 
 
 def gathered(
