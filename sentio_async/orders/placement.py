@@ -113,9 +113,14 @@ async def _adopt(order: OrderRequest, find: Find, cause: errors.ConnectorError) 
 
 def _is_same(order: OrderRequest, found: Order) -> bool:
     """The found order is what was asked for, as far as both say."""
-    asked = (order.symbol, order.side, order.qty, order.notional)
-    there = (found.symbol, found.side, found.qty, found.notional)
+    asked = (_bare(order.symbol), order.side, order.qty, order.notional)
+    there = (_bare(found.symbol), found.side, found.qty, found.notional)
     return all(
         mine == theirs or mine in (None, "") or theirs in (None, "")
         for mine, theirs in zip(asked, there, strict=True)
     )
+
+
+def _bare(symbol: str) -> str:
+    """Without what venues spell differently: Alpaca takes BTCUSD and answers BTC/USD."""
+    return "".join(character for character in symbol.upper() if character.isalnum())

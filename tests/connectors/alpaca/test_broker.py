@@ -258,6 +258,15 @@ async def test_an_order_that_never_arrived_is_not_taken_for_placed(exchange, bro
     assert await broker.get_orders(status="all") == []
 
 
+@pytest.mark.exchange(
+    faults=[FaultRule(kind="drop_after", method="POST", path="/v2/orders", times=1)]
+)
+async def test_a_lost_order_is_found_under_alpacas_own_spelling_of_its_symbol(exchange, broker):
+    order = await broker.place_order("BTCUSD", "0.001", "buy", time_in_force="gtc")
+
+    assert order.symbol == "BTC/USD"
+
+
 @pytest.mark.parametrize(
     ("name", "argument"),
     [
