@@ -41,14 +41,16 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def open_client(*, backend: httpcore.AsyncNetworkBackend | None = None) -> AsyncClient:
-    """A client as this library uses it: no environment, no redirects, no cookies kept for others.
+def open_client(
+    *, connections: int = CONNECTIONS, backend: httpcore.AsyncNetworkBackend | None = None
+) -> AsyncClient:
+    """A client as this library uses it: no environment, no redirects, bounded reads.
 
     ``backend`` opens its connections (``http.guard`` brings one that checks every address).
     """
     limits = httpx.Limits(
-        max_connections=CONNECTIONS,
-        max_keepalive_connections=CONNECTIONS,
+        max_connections=connections,
+        max_keepalive_connections=connections,
         keepalive_expiry=KEEP_ALIVE,
     )
     transport = httpx.AsyncHTTPTransport(verify=_ssl_context(), limits=limits, trust_env=False)
@@ -139,6 +141,7 @@ class Resources:
         self,
         *,
         client: AsyncClient | None = None,
+        backend: httpcore.AsyncNetworkBackend | None = None,
         listeners: Sequence[Listener] = (),
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -149,6 +152,7 @@ class Resources:
         self.tasks: set[asyncio.Task[Any]] = set()
         """Requests under way; a caller may leave, its request ends by its own limits."""
         self._given = client
+        self._backend = backend
         self._own: AsyncClient | None = None
         self._home: tuple[int, int] | None = None
         self._users = 0
@@ -165,7 +169,7 @@ class Resources:
             return self._given
         home = (os.getpid(), id(asyncio.get_running_loop()))
         if self._own is None or self._home != home or self._own.is_closed:
-            self._own, self._home = open_client(), home
+            self._own, self._home = open_client(backend=self._backend), home
             self.tasks = set()
         return self._own
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,7 +70,7 @@ class Session:
         self._buckets = dict(buckets or {})
         self._credential = hashlib.sha256(credential.encode()).hexdigest()[:16]
         self._bulkhead = Bulkhead(config.max_in_flight)
-        self._flights: SingleFlight[tuple[Any, ...], Any] = SingleFlight()
+        self._flights: SingleFlight = SingleFlight()
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
         self._limiters: dict[str, Limiter] = {}
         self._refreshing: asyncio.Lock | None = None
@@ -235,7 +236,7 @@ class Session:
         pipeline = self._pipelines.get(key)
         if pipeline is None:
             self._pipelines[key] = pipeline = Pipeline(
-                retry=RetryPolicy(attempts=self._config.retry_attempts),
+                retry=RetryPolicy(attempts=self._config.retry_attempts, max_elapsed=math.inf),
                 breaker=self._breaker(kind),
                 limiter=self._limiter(call.endpoint.bucket),
                 bulkhead=self._bulkhead,
