@@ -105,10 +105,10 @@ class EmailConfig(ConnectorConfig):
     """After a refused login, how long no other is tried: servers lock accounts out."""
     max_message_bytes: int = Field(default=25 * 1024 * 1024, gt=0)
 
-    @field_validator("host")
+    @field_validator("host", "message_id_domain")
     @classmethod
-    def _a_host_name(cls, host: str) -> str:
-        if not _HOST.fullmatch(host):
+    def _a_host_name(cls, host: str | None) -> str | None:
+        if host is not None and not _HOST.fullmatch(host):
             raise ValueError("a host name such as smtp.example.com is needed")
         return host
 
