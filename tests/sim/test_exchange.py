@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from raw_client import ask, connect, request
+from sentio_async import sim
 from sentio_async.sim.exchange import Exchange
 from sentio_async.sim.faults import FaultRule
 from sentio_async.sim.settings import MailSettings
@@ -195,3 +196,11 @@ async def test_it_has_a_market_as_soon_as_one_venue_needs_it():
         assert exchange.state.market.quote("AAPL").bid > 0
         assert exchange.state.credential("alpaca", "KEY").account == account
         assert exchange.state.engine.account(account).cash == Decimal(5)
+
+
+def test_the_package_names_what_users_need():
+    assert sim.Exchange is Exchange
+    assert sim.FaultRule is FaultRule
+    assert all(getattr(sim, name) for name in sim.__all__)
+    with pytest.raises(AttributeError, match="Nasdaq"):
+        _ = sim.Nasdaq
