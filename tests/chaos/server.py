@@ -6,9 +6,8 @@ import random
 import signal
 
 _ANSWER = b'{"ok": true}'
-_HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-    % len(_ANSWER)
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(
+    _ANSWER
 )
 
 
