@@ -152,6 +152,8 @@ class OrderChange(Value):
     stop_price: Amount | None = None
     trail: Amount | None = None
     client_order_id: str | None = Field(default=None, min_length=1, max_length=128)
+    instructions: dict[str, Any] | None = None
+    """Venue-specific instructions, sent as they are (Alpaca: ``advanced_instructions``)."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
