@@ -66,7 +66,13 @@ def every_call():
     for kind, request in every_kind_of_order():
         yield f"place_order {kind}", orders.place_order(request)
     everything = OrderChange(
-        qty=4, time_in_force="gtc", limit_price=155, stop_price=150, trail=2, client_order_id="new"
+        qty=4,
+        time_in_force="gtc",
+        limit_price=155,
+        stop_price=150,
+        trail=2,
+        client_order_id="new",
+        instructions={"algorithm": "TWAP", "max_percentage": Decimal("0.10")},
     )
     yield "replace_order", orders.replace_order(ID, everything)
     filters = {

@@ -203,6 +203,7 @@ def write_change(change: OrderChange) -> dict[str, Json]:
         "stop_price": plain_or_none(change.stop_price),
         "trail": plain_or_none(change.trail),
         "client_order_id": change.client_order_id,
+        "advanced_instructions": change.instructions and _instructions(change.instructions),
     }
     return {name: value for name, value in members.items() if value is not None}
 
