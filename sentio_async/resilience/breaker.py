@@ -118,14 +118,18 @@ class _Window:
         self._width = policy.window / policy.buckets
         self._buckets: list[list[int]] = [[-1, 0, 0] for _ in range(policy.buckets)]
 
-    def count(self, now: float, *, failed: bool) -> tuple[int, int]:
-        """Add one call; give calls and failures of the window."""
+    def add(self, now: float, *, failed: bool) -> None:
+        """Count one call."""
         tick = int(now // self._width)
         bucket = self._buckets[tick % len(self._buckets)]
         if bucket[0] != tick:
             bucket[:] = [tick, 0, 0]
         bucket[1] += 1
         bucket[2] += failed
+
+    def totals(self, now: float) -> tuple[int, int]:
+        """Calls and failures of the window."""
+        tick = int(now // self._width)
         first = tick - len(self._buckets)
         live = [each for each in self._buckets if first < each[0] <= tick]
         return sum(each[1] for each in live), sum(each[2] for each in live)
@@ -184,6 +188,15 @@ class CircuitBreaker:
             retry_in=self._retry_in(now),
         )
 
+    @property
+    def retry_in(self) -> float:
+        """Seconds until a call may pass; 0.0 when one may now."""
+        if self._state is BreakerState.CLOSED:
+            return 0.0
+        now = self._clock.time()
+        self._refresh(now)
+        return self._retry_in(now)
+
     def peek(self) -> None:
         """Raise CircuitOpenError if a call would be refused now; takes nothing."""
         if self._state is not BreakerState.CLOSED:
@@ -209,7 +222,9 @@ class CircuitBreaker:
         if verdict is Verdict.FAIL:
             self._failed += 1
         if self._state is BreakerState.CLOSED:
-            if verdict is not Verdict.NEUTRAL:
+            if verdict is Verdict.OK and self._window is None:
+                self._failures = 0
+            elif verdict is not Verdict.NEUTRAL:
                 self._count(verdict is Verdict.FAIL)
         elif permit in self._leases:
             self._leases.remove(permit)
@@ -235,13 +250,20 @@ class CircuitBreaker:
 
     def _count(self, failed: bool) -> None:
         self._failures = self._failures + 1 if failed else 0
-        if self._window is not None and self.policy.ratio is not None:
-            calls, bad = self._window.count(self._clock.time(), failed=failed)
-            if failed and calls >= self.policy.min_calls and bad >= self.policy.ratio * calls:
-                self._trip(f"{bad} of {calls} calls failed")
-                return
-        if self._failures >= self.policy.failures:
+        if self._window is not None:
+            self._window.add(self._clock.time(), failed=failed)
+        if failed:
+            self._consider()
+
+    def _consider(self) -> None:
+        """Trip, if the failures have become too many."""
+        policy = self.policy
+        if self._failures >= policy.failures:
             self._trip(f"{self._failures} failures in a row")
+        elif self._window is not None and policy.ratio is not None:
+            calls, bad = self._window.totals(self._clock.time())
+            if calls >= policy.min_calls and bad >= policy.ratio * calls:
+                self._trip(f"{bad} of {calls} calls failed")
 
     def _count_probe(self, verdict: Verdict) -> None:
         if verdict is Verdict.FAIL:

@@ -191,6 +191,7 @@ class Pipeline:
 
     def _after(self, error: Exception, trial: Trial, work: Work, begun: float) -> float | None:
         now = self._time()
+        trial.closed_for = self.breaker.retry_in
         delay = trial.failed(
             error, elapsed=now - begun, now=now, budget=self.budget, lane=work.priority
         )

@@ -109,7 +109,16 @@ def _is_duration(seconds: float) -> bool:
 class Trial:
     """One call's tries so far.  It is told the time and the luck, and waits for nothing."""
 
-    __slots__ = ("_luck", "_policy", "_records", "_repeatable", "_until", "budget_empty", "reason")
+    __slots__ = (
+        "_luck",
+        "_policy",
+        "_records",
+        "_repeatable",
+        "_until",
+        "budget_empty",
+        "closed_for",
+        "reason",
+    )
 
     def __init__(
         self, policy: RetryPolicy | None, repeatable: bool, until: float | None, luck: Luck
@@ -122,6 +131,8 @@ class Trial:
         self.reason = ""
         """Why it was given up, when that is not plain from the error."""
         self.budget_empty = False
+        self.closed_for = 0.0
+        """For how long the circuit breaker will let nobody through."""
 
     @property
     def count(self) -> int:
@@ -171,10 +182,15 @@ class Trial:
         elif asked is not None and asked > policy.retry_after_cap:
             self.reason = f"a wait of {asked:g} s is above the cap of {policy.retry_after_cap:g} s"
             return None
+        if self.closed_for > 0 and policy.wait_for_breaker:
+            asked = max(asked or 0.0, self.closed_for)
         delay = self._luck() * policy.ceiling(number)
         if asked is not None:
             delay = max(delay, asked)
             delay += self._luck() * min(1.0, delay / 10)
+        if delay < self.closed_for:
+            self.reason = "the circuit breaker has opened"
+            return None
         if now + delay + policy.least_attempt > self._until:
             self.reason = f"a wait of {delay:.3f} s does not fit into the time left"
             return None

@@ -155,21 +155,6 @@ async def test_thirty_cancelled_waiters_cost_the_next_call_nothing():
     assert now() == pytest.approx(1.0, abs=0.002)
 
 
-async def test_a_permit_given_to_someone_already_cancelled_comes_back():
-    limiter = a_limiter((1, 1.0))
-    await limiter.acquire()
-    waiter = asyncio.create_task(limiter.acquire())
-    await asyncio.sleep(0)
-    asyncio.get_running_loop().call_later(1.0, waiter.cancel)
-    asyncio.get_running_loop().call_later(0.9999, lambda: None)
-    await asyncio.sleep(1.0)
-    await finish(waiter)
-
-    permit = await limiter.acquire(deadline=now() + 0.01)
-
-    assert permit.at == pytest.approx(1.0, abs=0.01)
-
-
 async def test_cancelled_between_being_admitted_and_hearing_of_it():
     limiter = a_limiter((1, 1.0))
     first = await limiter.acquire()
@@ -240,34 +225,30 @@ async def test_a_waiter_overtaken_by_orders_is_told_at_its_deadline():
     await order
 
 
-async def test_a_deadline_that_comes_with_the_slot_does_not_leave_a_corpse():
+async def test_a_slot_that_comes_with_the_deadline_is_taken_once():
     limiter = a_limiter((1, 1.0))
-    await limiter.acquire()
-    quote = asyncio.create_task(limiter.acquire(deadline=1.0))
-    await finish(quote)
+    first = await limiter.acquire()
+    waiter = asyncio.create_task(limiter.acquire(deadline=2.0))
+    await asyncio.sleep(0.5)
+    (queued,) = limiter._queues[Priority.QUOTES]
+    limiter.give_back(first)
+    limiter._expire(queued)
 
+    assert (await waiter).at == pytest.approx(0.5)
     assert limiter.waiting == 0
-    limiter._expire(_finished_waiter())
 
 
-def _finished_waiter():
-    from sentio_async.resilience.limiter import _Waiter
-
-    return _Waiter(1, Priority.QUOTES, 0.0, 0.0)
-
-
-async def test_cancelled_and_expired_in_the_same_moment():
+async def test_cancelled_in_the_moment_of_its_deadline():
     limiter = a_limiter((1, 1.0))
     await limiter.acquire()
-    await_order = asyncio.create_task(limiter.acquire(priority=Priority.ORDERS))
-    quote = asyncio.create_task(limiter.acquire(deadline=1.9))
-    await asyncio.sleep(0.2)
-    second_order = asyncio.create_task(limiter.acquire(priority=Priority.ORDERS))
-    await asyncio.sleep(0)
-    asyncio.get_running_loop().call_at(1.9, quote.cancel)
+    waiter = asyncio.create_task(limiter.acquire(deadline=2.0))
+    await asyncio.sleep(0.5)
+    (queued,) = limiter._queues[Priority.QUOTES]
+    limiter._expire(queued)
+    waiter.cancel()
+    await finish(waiter)
 
-    await finish(quote, await_order, second_order)
-
+    assert waiter.cancelled()
     assert limiter.waiting == 0
 
 
