@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from sentio_async.connectors.polygon.moments import date_by_size
 from sentio_async.connectors.polygon.values import PolygonValue
 
 __all__ = [
@@ -85,6 +86,12 @@ class Ipo(PolygonValue):
     security_description: str | None = None
     isin: str | None = None
     us_code: str | None = None
+
+    @classmethod
+    def _derived(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        # The newer endpoint is described with numbers, and its example has texts.
+        days = ("announced_date", "listing_date", "last_updated")
+        return {name: date_by_size(raw.get(name)) for name in days}
 
 
 class ShortInterest(PolygonValue):

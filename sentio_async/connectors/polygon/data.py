@@ -11,8 +11,8 @@ from sentio_async import errors
 from sentio_async.base import Capability, symbols_of
 from sentio_async.connectors.polygon import wire
 from sentio_async.connectors.polygon.markets import PolygonMarkets
+from sentio_async.connectors.polygon.moments import Moment
 from sentio_async.connectors.polygon.reference import PolygonReference
-from sentio_async.connectors.polygon.wire.envelope import Moment
 from sentio_async.http.endpoint import Call
 from sentio_async.models import Bar, Bars, Batch, MarketStatus, Page, Quote, Snapshot, Trade
 

@@ -294,3 +294,10 @@ def test_indicators_are_exact():
     assert items("ema")[0].value == Decimal("110.96883950617286")
     assert items("macd")[0].histogram == Decimal("-42.6")
     assert items("sma")[0].time_ns == 1741924800000 * 1_000_000
+
+
+@pytest.mark.parametrize("day", ["2024-06-07", 1717718400, 1717718400000, 1717718400000000000])
+def test_a_date_that_comes_as_a_number_is_a_date(day):
+    body = {"status": "OK", "results": [{"ticker": "RAPP", "listing_date": day}]}
+
+    assert items("ipos", body)[0].listing_date == date(2024, 6, 7)

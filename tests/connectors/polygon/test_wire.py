@@ -8,6 +8,7 @@ import pytest
 
 from connectors.polygon.wired import endpoint_of, read
 from sentio_async import errors
+from sentio_async.connectors.polygon.moments import ns_by_size
 from sentio_async.connectors.polygon.wire import (
     Walk,
     aggregates,
@@ -21,7 +22,7 @@ from sentio_async.connectors.polygon.wire import (
     ticks,
     universal,
 )
-from sentio_async.connectors.polygon.wire.envelope import next_target, ns_by_size
+from sentio_async.connectors.polygon.wire.envelope import next_target
 from sentio_async.connectors.polygon.wire.paging import following
 from sentio_async.connectors.polygon.wire.tickers import asset_class
 from sentio_async.models import AssetClass, Quote, Snapshot

@@ -13,15 +13,10 @@ from typing import Any
 import msgspec
 
 from sentio_async import errors
+from sentio_async.connectors.polygon.moments import Moment, milliseconds
 from sentio_async.connectors.polygon.values import CryptoOpenClose, OpenClose
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
-from sentio_async.connectors.polygon.wire.envelope import (
-    PROVIDER,
-    Moment,
-    api,
-    milliseconds,
-    next_target,
-)
+from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target
 from sentio_async.connectors.polygon.wire.tickers import checked
 from sentio_async.http.endpoint import Call, Parts
 from sentio_async.models import Bar, Bars, Page, Rows

@@ -6,11 +6,8 @@ https://massive.com/docs/rest
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
-from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from sentio_async import errors
 from sentio_async.connectors.polygon.wire.problems import find_failure, read_problem
@@ -21,28 +18,17 @@ from sentio_async.models import Page, Rows
 
 __all__ = [
     "PROVIDER",
-    "Moment",
     "api",
-    "day_start_ns",
     "is_delayed",
     "list_of",
     "member",
-    "milliseconds",
-    "nanoseconds",
     "next_target",
-    "ns_by_size",
     "one_of",
     "page_of",
     "result",
 ]
 
 PROVIDER = "polygon"
-NEW_YORK = ZoneInfo("America/New_York")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-Moment = datetime | date | int
-"""A time: aware, or a date, or whole nanoseconds since 1970."""
-
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -123,53 +109,3 @@ def next_target(url: Any) -> str | None:
     except ValueError as exc:
         raise errors.DecodeError("next_url: not a URL") from exc
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
-
-
-def ns_by_size(value: int | None) -> int | None:
-    """Epoch nanoseconds of a time whose unit the vendor mixes: s, ms, us or ns.
-
-    The ranges do not overlap for times after 1973.
-    """
-    if not value:
-        return None
-    if value < 100_000_000_000:
-        return value * 1_000_000_000
-    if value < 100_000_000_000_000:
-        return value * 1_000_000
-    if value < 100_000_000_000_000_000:
-        return value * 1_000
-    return value
-
-
-def nanoseconds(moment: Moment | None) -> str | int | None:
-    """A time as tick queries want it: a date, or nanoseconds of which none is lost."""
-    if isinstance(moment, datetime):
-        return _microseconds(moment) * 1_000
-    return moment.isoformat() if isinstance(moment, date) else moment
-
-
-def milliseconds(moment: Moment) -> str:
-    """A time as aggregate paths want it: a date, or milliseconds."""
-    if isinstance(moment, datetime):
-        return str(_microseconds(moment) // 1_000)
-    return moment.isoformat() if isinstance(moment, date) else str(moment // 1_000_000)
-
-
-def _microseconds(moment: datetime) -> int:
-    if moment.tzinfo is None:
-        text = f"time: {moment.isoformat()} has no zone; use an aware one"
-        raise errors.InvalidRequestError(text)
-    span = moment - _EPOCH
-    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
-
-
-def day_start_ns(ns: int | None, *, zone: ZoneInfo = NEW_YORK) -> int:
-    """When the day began in which ``ns`` lies; 0 when that is not known."""
-    return 0 if ns is None else _day_start(ns // 900_000_000_000, zone)
-
-
-@lru_cache(maxsize=1024)
-def _day_start(quarter_hour: int, zone: ZoneInfo) -> int:
-    local = datetime.fromtimestamp(quarter_hour * 900, tz=zone)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    return int(midnight.timestamp()) * 1_000_000_000

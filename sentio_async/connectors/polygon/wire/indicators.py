@@ -6,16 +6,10 @@ https://massive.com/docs/rest/stocks/technical-indicators/simple-moving-average
 from __future__ import annotations
 
 from sentio_async import errors
+from sentio_async.connectors.polygon.moments import Moment, milliseconds, ns_by_size
 from sentio_async.connectors.polygon.values import IndicatorValue
 from sentio_async.connectors.polygon.wire.aggregates import timespan
-from sentio_async.connectors.polygon.wire.envelope import (
-    Moment,
-    api,
-    milliseconds,
-    next_target,
-    ns_by_size,
-    result,
-)
+from sentio_async.connectors.polygon.wire.envelope import api, next_target, result
 from sentio_async.connectors.polygon.wire.tickers import checked
 from sentio_async.http.endpoint import Parts, QueryValue
 from sentio_async.http.reading import read_rows

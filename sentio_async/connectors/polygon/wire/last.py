@@ -8,15 +8,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from sentio_async.connectors.polygon.moments import ns_by_size
 from sentio_async.connectors.polygon.values import Conversion
-from sentio_async.connectors.polygon.wire.envelope import (
-    PROVIDER,
-    api,
-    is_delayed,
-    member,
-    ns_by_size,
-    result,
-)
+from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, is_delayed, member, result
 from sentio_async.connectors.polygon.wire.tickers import checked, currency_pair
 from sentio_async.connectors.polygon.wire.ticks import word_or_none, words
 from sentio_async.http.endpoint import Parts

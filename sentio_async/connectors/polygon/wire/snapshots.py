@@ -14,15 +14,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sentio_async import errors
+from sentio_async.connectors.polygon.moments import NEW_YORK, day_start_ns, ns_by_size
 from sentio_async.connectors.polygon.values import BookLevel, OrderBook
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
-from sentio_async.connectors.polygon.wire.envelope import (
-    PROVIDER,
-    api,
-    day_start_ns,
-    member,
-    ns_by_size,
-)
+from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, member
 from sentio_async.connectors.polygon.wire.tickers import asset_class, checked
 from sentio_async.connectors.polygon.wire.ticks import word_or_none, words
 from sentio_async.http.endpoint import Call, Parts
@@ -43,7 +38,6 @@ __all__ = [
 ]
 
 UTC = ZoneInfo("UTC")
-NEW_YORK = ZoneInfo("America/New_York")
 
 
 class BarPart(msgspec.Struct, gc=False):

@@ -10,14 +10,9 @@ from typing import Any
 
 import msgspec
 
+from sentio_async.connectors.polygon.moments import Moment, nanoseconds
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
-from sentio_async.connectors.polygon.wire.envelope import (
-    PROVIDER,
-    Moment,
-    api,
-    nanoseconds,
-    next_target,
-)
+from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target
 from sentio_async.connectors.polygon.wire.tickers import checked
 from sentio_async.http.endpoint import Parts, QueryValue
 from sentio_async.models import Page, Quote, Rows, Trade

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from sentio_async import errors
+from sentio_async.connectors.polygon.moments import day_start_ns, ns_by_size
 from sentio_async.connectors.polygon.values import IndexValue, Summary
 from sentio_async.connectors.polygon.wire.envelope import (
     PROVIDER,
     api,
-    day_start_ns,
     is_delayed,
     next_target,
-    ns_by_size,
     result,
     rows_in,
 )

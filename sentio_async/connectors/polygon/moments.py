@@ -1,0 +1,84 @@
+"""Times as Massive writes them: seconds, milliseconds, microseconds or nanoseconds, or a day."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from sentio_async import errors
+from sentio_async.models.rows import utc_from_ns
+
+__all__ = [
+    "NEW_YORK",
+    "Moment",
+    "date_by_size",
+    "day_start_ns",
+    "milliseconds",
+    "nanoseconds",
+    "ns_by_size",
+]
+
+NEW_YORK = ZoneInfo("America/New_York")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Moment = datetime | date | int
+"""A time: aware, or a date, or whole nanoseconds since 1970."""
+
+
+def ns_by_size(value: int | None) -> int | None:
+    """Epoch nanoseconds of a time whose unit the vendor mixes: s, ms, us or ns.
+
+    The ranges do not overlap for times after 1973.
+    """
+    if not value:
+        return None
+    if value < 100_000_000_000:
+        return value * 1_000_000_000
+    if value < 100_000_000_000_000:
+        return value * 1_000_000
+    if value < 100_000_000_000_000_000:
+        return value * 1_000
+    return value
+
+
+def date_by_size(value: str | int | None) -> str | date | None:
+    """A date that comes as text or as a number of any of these units."""
+    if not isinstance(value, int):
+        return value or None
+    ns = ns_by_size(value)
+    return None if ns is None else utc_from_ns(ns).date()
+
+
+def nanoseconds(moment: Moment | None) -> str | int | None:
+    """A time as tick queries want it: a date, or nanoseconds of which none is lost."""
+    if isinstance(moment, datetime):
+        return _microseconds(moment) * 1_000
+    return moment.isoformat() if isinstance(moment, date) else moment
+
+
+def milliseconds(moment: Moment) -> str:
+    """A time as aggregate paths want it: a date, or milliseconds."""
+    if isinstance(moment, datetime):
+        return str(_microseconds(moment) // 1_000)
+    return moment.isoformat() if isinstance(moment, date) else str(moment // 1_000_000)
+
+
+def _microseconds(moment: datetime) -> int:
+    if moment.tzinfo is None:
+        text = f"time: {moment.isoformat()} has no zone; use an aware one"
+        raise errors.InvalidRequestError(text)
+    span = moment - _EPOCH
+    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+
+
+def day_start_ns(ns: int | None, *, zone: ZoneInfo = NEW_YORK) -> int:
+    """When the day began in which ``ns`` lies; 0 when that is not known."""
+    return 0 if ns is None else _day_start(ns // 900_000_000_000, zone)
+
+
+@lru_cache(maxsize=1024)
+def _day_start(quarter_hour: int, zone: ZoneInfo) -> int:
+    local = datetime.fromtimestamp(quarter_hour * 900, tz=zone)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return int(midnight.timestamp()) * 1_000_000_000
