@@ -103,7 +103,8 @@ CASES = {
         "fin",
         lambda heard: heard.body.decode() == ANSWER[: len(ANSWER) // 2],
     ),
-    "drop_accept": ({}, "fin", is_nothing),
+    # What the client had already sent turns the FIN into a RST.
+    "drop_accept": ({}, "fin rst", is_nothing),
     "reset_accept": ({}, "rst", is_nothing),
 }
 
@@ -127,7 +128,7 @@ async def test_a_fault_is_what_it_says_and_tells_the_truth_about_execution(sink,
     patience = 0.05 if end == "open" else 2.0
     heard = await ask(sink.addresses.webhook, request(keep=end == "open"), patience)
 
-    assert heard.end == end
+    assert heard.end in end.split()
     assert is_seen(heard), heard.raw[:300]
     (applied,) = sink.state.faults.applied
     assert applied.is_executed == bool(sink.hooks) == (kind in EXECUTED | DELAYS)
