@@ -153,6 +153,10 @@ def _conditions(raw: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return (raw,) if raw and raw.strip() else ()
 
 
+def _code(raw: str | None) -> str | None:
+    return None if raw is None or raw in ("", " ") else raw
+
+
 def _quote(symbol: str, raw: RawQuote, feed: Feed) -> Quote:
     return Quote(
         symbol=symbol,
@@ -164,8 +168,8 @@ def _quote(symbol: str, raw: RawQuote, feed: Feed) -> Quote:
         ask=raw.ap,
         bid_size=raw.bs,
         ask_size=raw.size_asked,
-        bid_exchange=raw.bx or None,
-        ask_exchange=raw.ax or None,
+        bid_exchange=_code(raw.bx),
+        ask_exchange=_code(raw.ax),
         conditions=_conditions(raw.c),
         tape=raw.z or None,
     )
@@ -181,7 +185,7 @@ def _trade(symbol: str, raw: RawTrade, feed: Feed) -> Trade:
         price=raw.p,
         size=raw.s,
         id="" if raw.i is None else str(raw.i),
-        exchange=raw.x or None,
+        exchange=_code(raw.x),
         conditions=_conditions(raw.c),
         tape=raw.z or None,
         taker_side=_TAKER.get(raw.tks, raw.tks) if raw.tks else None,
