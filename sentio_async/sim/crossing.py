@@ -24,35 +24,39 @@ class Sight:
 
 def price_for(order: Order, sight: Sight) -> Decimal | None:
     """The price this order trades at, or None; triggers its stop and moves its trail."""
+    prices = sight.prices
     if order.type in {"stop", "stop_limit", "trailing_stop"} and not order.is_triggered:
-        order.is_triggered = _is_stopped(order, sight)
-        if not order.is_triggered:
+        place = _where_stopped(order, prices)
+        if place is None:
             return None
+        order.is_triggered = True
+        # What traded before the stop was hit is no price for its limit.
+        prices = prices[place:]
     if order.type in {"market", "stop", "trailing_stop"}:
         return sight.price(order.side)
-    return _within_limit(order, sight)
+    return _within_limit(order, sight, prices)
 
 
-def _within_limit(order: Order, sight: Sight) -> Decimal | None:
+def _within_limit(order: Order, sight: Sight, prices: Sequence[Decimal]) -> Decimal | None:
     limit = order.limit_price
     assert limit is not None
     if order.side == "buy":
         if sight.ask <= limit:
             return sight.ask
-        return limit if any(price <= limit for price in sight.prices) else None
+        return limit if any(price <= limit for price in prices) else None
     if sight.bid >= limit:
         return sight.bid
-    return limit if any(price >= limit for price in sight.prices) else None
+    return limit if any(price >= limit for price in prices) else None
 
 
-def _is_stopped(order: Order, sight: Sight) -> bool:
-    for price in sight.prices:
+def _where_stopped(order: Order, prices: Sequence[Decimal]) -> int | None:
+    for place, price in enumerate(prices):
         if order.type == "trailing_stop":
             trail(order, price)
         stop = order.stop_price
         if stop is not None and (price >= stop if order.side == "buy" else price <= stop):
-            return True
-    return False
+            return place
+    return None
 
 
 def trail(order: Order, price: Decimal) -> None:
