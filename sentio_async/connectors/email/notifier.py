@@ -77,6 +77,7 @@ class EmailNotifier(NotificationConnector):
         self._domain = self._config.message_id_domain or sender.address.rpartition("@")[2]
         self._connections = Connections(self._config, self._clock)
         self._pipeline = self._new_pipeline()
+        self._keeps_connections = False
         self._last_success_at: datetime | None = None
         self._last_error: str | None = None
 
@@ -230,12 +231,17 @@ class EmailNotifier(NotificationConnector):
             self._release(connection)
 
     def _release(self, connection: Connection) -> None:
-        self._connections.give_back(connection, keep=self.is_connected)
+        self._connections.give_back(connection, keep=self._keeps_connections)
 
     async def connect(self) -> None:
         """Reach the server and log in; after a refused login this tries again at once."""
         self._connections.forgive()
-        await super().connect()
+        self._keeps_connections = True
+        try:
+            await super().connect()
+        except BaseException:
+            self._keeps_connections = False
+            raise
 
     async def _check(self) -> str | None:
         async def attempt(expires_at: float) -> None:
@@ -253,6 +259,7 @@ class EmailNotifier(NotificationConnector):
         return None
 
     async def _close(self) -> None:
+        self._keeps_connections = False
         await self._connections.close()
 
     def get_status(self) -> ConnectorStatus:

@@ -1,0 +1,105 @@
+"""A mail server that says exactly what a test has it say, and writes down what it is told."""
+
+import asyncio
+import contextlib
+
+EHLO = "250-scripted.test\r\n250-SIZE 1000000\r\n250-AUTH PLAIN LOGIN XOAUTH2\r\n250 SMTPUTF8"
+
+
+class Scripted:
+    """Replies by command word; a list is used up in turn, None means silence.
+
+    The word `DOT` is the message, `CONNECT` the greeting, `MORE` a line in answer to a challenge.
+    `hang_up` after a word closes instead of replying.
+    """
+
+    def __init__(self, **replies):
+        self.replies = {
+            "CONNECT": "220 scripted.test ESMTP",
+            "EHLO": EHLO,
+            "MAIL": "250 2.1.0 OK",
+            "RCPT": "250 2.1.5 OK",
+            "DATA": "354 go ahead",
+            "DOT": "250 2.0.0 OK id=1",
+            "RSET": "250 2.0.0 OK",
+            "NOOP": "250 2.0.0 OK",
+            "QUIT": "221 2.0.0 bye",
+            "AUTH": "235 2.7.0 OK",
+            **replies,
+        }
+        self.lines = []
+        self.messages = []
+        self.connections = 0
+        self.paused = asyncio.Event()
+        self._writers = []
+        self._tasks = set()
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    def settings(self, **more):
+        return {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "tls": "none",
+            "sender": "bot@x.test",
+            "ehlo_name": "client.test",
+            **more,
+        }
+
+    def words(self):
+        """The commands, without what follows them."""
+        return [line.split(" ", 1)[0] for line in self.lines]
+
+    def hang_up(self):
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _serve(self, reader, writer):
+        self._tasks.add(asyncio.current_task())
+        self._writers.append(writer)
+        self.connections += 1
+        gone = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with contextlib.suppress(*gone):
+            if not await self._reply("CONNECT", writer):
+                return
+            while line := (await reader.readline()).decode().rstrip("\r\n"):
+                self.lines.append(line)
+                word = line.split(" ", 1)[0].upper()
+                if not await self._reply(word if word in self.replies else "MORE", writer):
+                    return
+                if word == "DATA" and self._last.startswith("354"):
+                    self.messages.append(await reader.readuntil(b"\r\n.\r\n"))
+                    if not await self._reply("DOT", writer):
+                        return
+        writer.close()
+
+    async def _reply(self, word, writer):
+        reply = self.replies[word]
+        if isinstance(reply, list):
+            reply = reply.pop(0) if len(reply) > 1 else reply[0]
+        self._last = reply or ""
+        if reply is None:
+            self.paused.set()
+            return True
+        if reply == "hang up":
+            writer.transport.abort()
+            return False
+        writer.write(reply.encode() + b"\r\n")
+        await writer.drain()
+        if reply.startswith("421"):
+            writer.close()
+            return False
+        return True
