@@ -106,7 +106,8 @@ def test_without_its_libraries_the_plugin_harms_no_other_test(tmp_path):
         *asyncio_in("auto"),
     )
 
-    assert "1 passed, 1 error" in shown
+    assert "1 passed" in shown
+    assert "1 error" in shown
     assert "pip install 'sentio-async[sim]'" in shown
 
 
@@ -123,5 +124,6 @@ def test_without_pytest_asyncio_it_says_what_is_missing(tmp_path):
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
     )
 
-    assert "1 passed, 1 error" in shown
+    assert "1 passed" in shown
+    assert "1 error" in shown
     assert "the fixture `exchange` needs pytest-asyncio: pip install pytest-asyncio" in shown
