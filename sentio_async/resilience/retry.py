@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Final, ParamSpec, Protocol, TypeVar, overload
 
 from sentio_async import errors
@@ -289,6 +289,12 @@ def retry(
     return replace(again, policy=policy).decorate
 
 
+def _cancelling() -> int:
+    """How often the running task was asked to end: a function may hide that it was."""
+    task = current_task()
+    return task.cancelling() if task is not None else 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Again:
     """The settings of one use of ``retry``."""
@@ -304,49 +310,41 @@ class _Again:
         self, function: Callable[P, Coroutine[Any, Any, T]]
     ) -> Callable[P, Coroutine[Any, Any, T]]:
         check_coroutine_function("retry", function)
+        name, time = name_of(function), self.clock.time
 
         @wraps(function)
         async def retried(*args: P.args, **kwargs: P.kwargs) -> T:
-            return await self.run(partial(function, *args, **kwargs), name_of(function))
+            override = _override.get()
+            policy = self.policy if override is UNSET else override
+            cancelling = _cancelling()
+            started = begun = time()
+            until = earliest(None if policy is None else started + policy.max_elapsed)
+            trial = None
+            while True:
+                before = replace_deadline(until)
+                try:
+                    value = await function(*args, **kwargs)
+                    break
+                except Exception as exc:
+                    trial = trial or Trial(policy, self.repeatable, until, self.luck)
+                    if _cancelling() > cancelling:
+                        trial.stop("the task was cancelled")
+                    delay = self._after(exc, trial, begun, name)
+                    if delay is None:
+                        trial.give_up(exc, elapsed=time() - started)
+                        raise
+                finally:
+                    replace_deadline(before)
+                await self.clock.sleep(delay)
+                begun = time()
+            if self.budget is not None:
+                self.budget.succeeded()
+            return value
 
         return retried
 
-    async def run(self, call: Callable[[], Coroutine[Any, Any, T]], name: str) -> T:
-        override = _override.get()
-        policy = self.policy if override is UNSET else override
-        task = current_task()
-        cancelling = task.cancelling() if task else 0
-        started = begun = self.clock.time()
-        until = earliest(None if policy is None else started + policy.max_elapsed)
-        trial = None
-        while True:
-            before = replace_deadline(until)
-            try:
-                value = await call()
-            except Exception as exc:
-                if trial is None:
-                    trial = Trial(policy, self.repeatable, until, self.luck)
-                swallowed = task is not None and task.cancelling() > cancelling
-                delay = self._after(exc, trial, begun, name, swallowed=swallowed)
-                if delay is None:
-                    trial.give_up(exc, elapsed=self.clock.time() - started)
-                    raise
-            else:
-                if self.budget is not None:
-                    self.budget.succeeded()
-                return value
-            finally:
-                replace_deadline(before)
-            await self.clock.sleep(delay)
-            begun = self.clock.time()
-
-    def _after(
-        self, error: Exception, trial: Trial, begun: float, name: str, *, swallowed: bool
-    ) -> float | None:
-        """The delay before the next try; none when the function hid that it was cancelled."""
+    def _after(self, error: Exception, trial: Trial, begun: float, name: str) -> float | None:
         now = self.clock.time()
-        if swallowed:
-            trial.stop("the task was cancelled")
         delay = trial.failed(error, elapsed=now - begun, now=now, budget=self.budget)
         if self.listeners:
             announce(self.listeners, trial, error, delay, (now, "", name))
