@@ -180,15 +180,13 @@ class PolygonData(PolygonMarkets, PolygonReference):
 
         Both may be a time, a day, or whole nanoseconds.  ``order="desc"``: newest first.
         """
-        size = wire.ticks.page_size(limit)
-        return self._rows(wire.ticks.trades(symbol, limit=size, **options), limit)
+        return self._rows(wire.ticks.trades(symbol, limit=limit, **options), limit)
 
     def iter_quotes(
         self, symbol: str, *, limit: int | None = None, **options: Any
     ) -> AsyncIterator[Quote]:
         """Quotes from ``start`` until before ``end``; options as ``iter_trades``."""
-        size = wire.ticks.page_size(limit)
-        return self._rows(wire.ticks.quotes(symbol, limit=size, **options), limit)
+        return self._rows(wire.ticks.quotes(symbol, limit=limit, **options), limit)
 
     async def get_market_status(self) -> MarketStatus:
         """Whether markets are open now."""

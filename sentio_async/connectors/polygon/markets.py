@@ -20,7 +20,6 @@ from sentio_async.connectors.polygon.values import (
     Summary,
 )
 from sentio_async.connectors.polygon.walking import PolygonSession
-from sentio_async.http.endpoint import Call
 from sentio_async.models import Bar, Batch, OptionSnapshot, Quote, Rows, Snapshot, Trade
 
 __all__ = ["PolygonMarkets"]
@@ -97,7 +96,7 @@ class PolygonMarkets(PolygonSession):
         Filters: ``strike_price``, ``expiration_date`` (both also ``_gt _gte _lt _lte``) and
         ``contract_type`` (``call``, ``put``).
         """
-        return self._rows(wire.universal.option_chain(underlying, **filters), limit)
+        return self._rows(wire.universal.option_chain(underlying, limit=limit, **filters), limit)
 
     async def get_option_snapshot(self, contract: str) -> OptionSnapshot:
         """One option, such as ``O:AAPL230616C00150000``."""
@@ -107,15 +106,13 @@ class PolygonMarkets(PolygonSession):
         self, contract: str, *, limit: int | None = None, **options: Any
     ) -> AsyncIterator[Trade]:
         """Trades of an option by the vendor's newer path; as ``iter_trades``."""
-        size = wire.ticks.page_size(limit)
-        return self._rows(wire.ticks.option_trades(contract, limit=size, **options), limit)
+        return self._rows(wire.ticks.option_trades(contract, limit=limit, **options), limit)
 
     def iter_option_quotes(
         self, contract: str, *, limit: int | None = None, **options: Any
     ) -> AsyncIterator[Quote]:
         """Quotes of an option by the vendor's newer path; as ``iter_quotes``."""
-        size = wire.ticks.page_size(limit)
-        return self._rows(wire.ticks.option_quotes(contract, limit=size, **options), limit)
+        return self._rows(wire.ticks.option_quotes(contract, limit=limit, **options), limit)
 
     async def get_index_values(self, symbols: Iterable[str]) -> Batch[IndexValue]:
         """Indices now: for each its value or its error."""
@@ -133,24 +130,29 @@ class PolygonMarkets(PolygonSession):
                 found.update(page)
         return wire.latest.gathered(wanted, [wanted], [found])
 
-    def iter_sma(self, symbol: str, **options: Any) -> AsyncIterator[IndicatorValue]:
+    def iter_sma(
+        self, symbol: str, *, limit: int | None = None, **options: Any
+    ) -> AsyncIterator[IndicatorValue]:
         """Simple moving average, newest first; ``window``, ``timeframe``, ``start``, ``end``..."""
-        return self._indicator(wire.indicators.sma(symbol, **options))
+        return self._rows(wire.indicators.sma(symbol, limit=limit, **options), limit)
 
-    def iter_ema(self, symbol: str, **options: Any) -> AsyncIterator[IndicatorValue]:
+    def iter_ema(
+        self, symbol: str, *, limit: int | None = None, **options: Any
+    ) -> AsyncIterator[IndicatorValue]:
         """Exponential moving average; options as ``iter_sma``."""
-        return self._indicator(wire.indicators.ema(symbol, **options))
+        return self._rows(wire.indicators.ema(symbol, limit=limit, **options), limit)
 
-    def iter_rsi(self, symbol: str, **options: Any) -> AsyncIterator[IndicatorValue]:
+    def iter_rsi(
+        self, symbol: str, *, limit: int | None = None, **options: Any
+    ) -> AsyncIterator[IndicatorValue]:
         """Relative strength index; options as ``iter_sma``."""
-        return self._indicator(wire.indicators.rsi(symbol, **options))
+        return self._rows(wire.indicators.rsi(symbol, limit=limit, **options), limit)
 
-    def iter_macd(self, symbol: str, **options: Any) -> AsyncIterator[IndicatorValue]:
+    def iter_macd(
+        self, symbol: str, *, limit: int | None = None, **options: Any
+    ) -> AsyncIterator[IndicatorValue]:
         """Convergence and divergence of averages; ``short_window``, ``long_window``..."""
-        return self._indicator(wire.indicators.macd(symbol, **options))
-
-    def _indicator(self, call: Call[Any]) -> AsyncIterator[IndicatorValue]:
-        return self._rows(call)
+        return self._rows(wire.indicators.macd(symbol, limit=limit, **options), limit)
 
     async def get_market_holidays(self) -> Rows[MarketHoliday]:
         """The holidays and short days to come."""

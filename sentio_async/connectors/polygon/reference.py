@@ -43,7 +43,7 @@ class PolygonReference(PolygonSession):
     """Instruments, exchanges, codes, corporate actions, statements, news."""
 
     def _all(self, build: Build, limit: int | None, filters: dict[str, Any]) -> AsyncIterator[Any]:
-        return self._rows(build(**filters), limit)
+        return self._rows(build(limit=limit, **filters), limit)
 
     def iter_tickers(self, *, limit: int | None = None, **filters: Any) -> AsyncIterator[Ticker]:
         """Every instrument; ``market="stocks"``, ``search=``, ``active=``, ``ticker_gte=``..."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from sentio_async import errors
 from sentio_async.http.endpoint import QueryValue
 
-__all__ = ["chosen", "lists", "ranges"]
+__all__ = ["at_most", "chosen", "lists", "ranges"]
 
 _RANGE = ("gt", "gte", "lt", "lte")
 
@@ -35,3 +35,8 @@ def chosen(known: Iterable[str], given: Mapping[str, QueryValue]) -> dict[str, Q
             f"{', '.join(unknown)}: no such filter; there are {', '.join(sorted(names))}"
         )
     return {names[name]: value for name, value in given.items()}
+
+
+def at_most(most: int, wanted: int | None) -> int:
+    """How many rows to ask for at once: as many as the vendor gives, and no more than wanted."""
+    return most if wanted is None else max(1, min(wanted, most))

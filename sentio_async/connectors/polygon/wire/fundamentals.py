@@ -14,7 +14,7 @@ from sentio_async.connectors.polygon.companies import (
     ShortVolume,
 )
 from sentio_async.connectors.polygon.wire.envelope import api, page_of
-from sentio_async.connectors.polygon.wire.filters import chosen, lists, ranges
+from sentio_async.connectors.polygon.wire.filters import at_most, chosen, lists, ranges
 from sentio_async.http.endpoint import Parts, QueryValue
 from sentio_async.resilience.limiter import Priority
 
@@ -79,9 +79,11 @@ def _statements(limit: int, sort: str | None, filters: dict[str, QueryValue]) ->
     returns=page_of(FinancialStatement),
     priority=Priority.HISTORY,
 )
-def balance_sheets(*, limit: int = 1000, sort: str | None = None, **filters: QueryValue) -> Parts:
+def balance_sheets(
+    *, limit: int | None = None, sort: str | None = None, **filters: QueryValue
+) -> Parts:
     """Balance sheets, by company and period."""
-    return _statements(limit, sort, filters)
+    return _statements(at_most(1000, limit), sort, filters)
 
 
 @api.get(
@@ -90,10 +92,10 @@ def balance_sheets(*, limit: int = 1000, sort: str | None = None, **filters: Que
     priority=Priority.HISTORY,
 )
 def cash_flow_statements(
-    *, limit: int = 1000, sort: str | None = None, **filters: QueryValue
+    *, limit: int | None = None, sort: str | None = None, **filters: QueryValue
 ) -> Parts:
     """Cash flow statements, by company and period."""
-    return _statements(limit, sort, filters)
+    return _statements(at_most(1000, limit), sort, filters)
 
 
 @api.get(
@@ -102,44 +104,57 @@ def cash_flow_statements(
     priority=Priority.HISTORY,
 )
 def income_statements(
-    *, limit: int = 1000, sort: str | None = None, **filters: QueryValue
+    *, limit: int | None = None, sort: str | None = None, **filters: QueryValue
 ) -> Parts:
     """Income statements, by company and period."""
-    return _statements(limit, sort, filters)
+    return _statements(at_most(1000, limit), sort, filters)
 
 
 @api.get("/stocks/financials/v1/ratios", returns=page_of(Ratios), priority=Priority.HISTORY)
-def ratios(*, limit: int = 1000, sort: str | None = None, **filters: QueryValue) -> Parts:
+def ratios(*, limit: int | None = None, sort: str | None = None, **filters: QueryValue) -> Parts:
     """Ratios of price and accounts, by company."""
-    return Parts(query={**chosen(_RATIOS, filters), "sort": sort, "limit": limit})
+    return Parts(query={**chosen(_RATIOS, filters), "sort": sort, "limit": at_most(1000, limit)})
 
 
 @api.get("/vX/reference/financials", returns=page_of(FinancialReport), priority=Priority.HISTORY)
 def financial_reports(
     *,
-    limit: int = 100,
+    limit: int | None = None,
     order: str | None = None,
     sort: str | None = None,
     **filters: QueryValue,
 ) -> Parts:
     """Filings with all their statements, by the older endpoint."""
-    query = {**chosen(_REPORTS, filters), "order": order, "sort": sort, "limit": limit}
+    query = {
+        **chosen(_REPORTS, filters),
+        "order": order,
+        "sort": sort,
+        "limit": at_most(100, limit),
+    }
     return Parts(query=query)
 
 
 @api.get("/stocks/v1/short-interest", returns=page_of(ShortInterest), priority=Priority.HISTORY)
-def short_interest(*, limit: int = 5000, sort: str | None = None, **filters: QueryValue) -> Parts:
+def short_interest(
+    *, limit: int | None = None, sort: str | None = None, **filters: QueryValue
+) -> Parts:
     """Short interest, twice a month."""
-    return Parts(query={**chosen(_SHORT_INTEREST, filters), "sort": sort, "limit": limit})
+    return Parts(
+        query={**chosen(_SHORT_INTEREST, filters), "sort": sort, "limit": at_most(5000, limit)}
+    )
 
 
 @api.get("/stocks/v1/short-volume", returns=page_of(ShortVolume), priority=Priority.HISTORY)
-def short_volume(*, limit: int = 5000, sort: str | None = None, **filters: QueryValue) -> Parts:
+def short_volume(
+    *, limit: int | None = None, sort: str | None = None, **filters: QueryValue
+) -> Parts:
     """Short volume off the exchanges, by day."""
-    return Parts(query={**chosen(_SHORT_VOLUME, filters), "sort": sort, "limit": limit})
+    return Parts(
+        query={**chosen(_SHORT_VOLUME, filters), "sort": sort, "limit": at_most(5000, limit)}
+    )
 
 
 @api.get("/stocks/vX/float", returns=page_of(Float), priority=Priority.HISTORY)
-def floats(*, limit: int = 1000, sort: str | None = None, **filters: QueryValue) -> Parts:
+def floats(*, limit: int | None = None, sort: str | None = None, **filters: QueryValue) -> Parts:
     """The free float of stocks."""
-    return Parts(query={**chosen(_FLOATS, filters), "sort": sort, "limit": limit})
+    return Parts(query={**chosen(_FLOATS, filters), "sort": sort, "limit": at_most(1000, limit)})

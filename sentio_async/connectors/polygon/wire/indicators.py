@@ -10,6 +10,7 @@ from sentio_async.connectors.polygon.moments import Moment, milliseconds, ns_by_
 from sentio_async.connectors.polygon.values import IndicatorValue
 from sentio_async.connectors.polygon.wire.aggregates import timespan
 from sentio_async.connectors.polygon.wire.envelope import api, next_target, result
+from sentio_async.connectors.polygon.wire.filters import at_most
 from sentio_async.connectors.polygon.wire.tickers import checked
 from sentio_async.http.endpoint import Parts, QueryValue
 from sentio_async.http.reading import read_rows
@@ -60,10 +61,10 @@ def sma(
     series_type: str = "close",
     adjusted: bool | None = None,
     order: str = "desc",
-    limit: int = 5000,
+    limit: int | None = None,
 ) -> Parts:
     """The simple moving average."""
-    query = _common(window, series_type, adjusted, order, limit)
+    query = _common(window, series_type, adjusted, order, at_most(5000, limit))
     return _parts(ticker, timeframe, start, end, query)
 
 
@@ -78,10 +79,10 @@ def ema(
     series_type: str = "close",
     adjusted: bool | None = None,
     order: str = "desc",
-    limit: int = 5000,
+    limit: int | None = None,
 ) -> Parts:
     """The exponential moving average."""
-    query = _common(window, series_type, adjusted, order, limit)
+    query = _common(window, series_type, adjusted, order, at_most(5000, limit))
     return _parts(ticker, timeframe, start, end, query)
 
 
@@ -96,10 +97,10 @@ def rsi(
     series_type: str = "close",
     adjusted: bool | None = None,
     order: str = "desc",
-    limit: int = 5000,
+    limit: int | None = None,
 ) -> Parts:
     """The relative strength index, 0 to 100."""
-    query = _common(window, series_type, adjusted, order, limit)
+    query = _common(window, series_type, adjusted, order, at_most(5000, limit))
     return _parts(ticker, timeframe, start, end, query)
 
 
@@ -116,14 +117,14 @@ def macd(
     series_type: str = "close",
     adjusted: bool | None = None,
     order: str = "desc",
-    limit: int = 5000,
+    limit: int | None = None,
 ) -> Parts:
     """Moving average convergence and divergence, with its signal line."""
     query = {
         "short_window": short_window,
         "long_window": long_window,
         "signal_window": signal_window,
-        **_common(None, series_type, adjusted, order, limit),
+        **_common(None, series_type, adjusted, order, at_most(5000, limit)),
     }
     return _parts(ticker, timeframe, start, end, query)
 

@@ -11,7 +11,7 @@ from sentio_async.connectors.polygon.wire.envelope import (
     next_target,
     rows_in,
 )
-from sentio_async.connectors.polygon.wire.filters import chosen, ranges
+from sentio_async.connectors.polygon.wire.filters import at_most, chosen, ranges
 from sentio_async.http.endpoint import Parts, QueryValue
 from sentio_async.http.reading import ns_from_text, read_rows
 from sentio_async.http.wire_json import Json
@@ -47,7 +47,12 @@ def read_news(raw: Json) -> Page[Rows[NewsArticle]]:
 
 
 @api.get("/v2/reference/news", returns=read_news, priority=Priority.HISTORY)
-def news(*, limit: int = 100, order: str = "desc", **filters: QueryValue) -> Parts:
+def news(*, limit: int | None = None, order: str = "desc", **filters: QueryValue) -> Parts:
     """Articles, newest first."""
-    query = {**chosen(_NEWS, filters), "order": order, "sort": "published_utc", "limit": limit}
+    query = {
+        **chosen(_NEWS, filters),
+        "order": order,
+        "sort": "published_utc",
+        "limit": at_most(1000, limit),
+    }
     return Parts(query=query)

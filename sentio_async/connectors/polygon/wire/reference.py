@@ -19,7 +19,7 @@ from sentio_async.connectors.polygon.values import (
     TickerType,
 )
 from sentio_async.connectors.polygon.wire.envelope import api, list_of, one_of, page_of, result
-from sentio_async.connectors.polygon.wire.filters import chosen, ranges
+from sentio_async.connectors.polygon.wire.filters import at_most, chosen, ranges
 from sentio_async.connectors.polygon.wire.tickers import checked
 from sentio_async.http.endpoint import Call, Parts, QueryValue
 from sentio_async.http.reading import read_rows
@@ -65,13 +65,20 @@ _CONDITIONS = frozenset({"asset_class", "data_type", "id", "sip"})
 @api.get("/v3/reference/tickers", returns=page_of(Ticker), priority=Priority.HISTORY)
 def tickers(
     *,
-    limit: int = 1000,
+    limit: int | None = None,
     order: str | None = None,
     sort: str | None = None,
     **filters: QueryValue,
 ) -> Parts:
     """Every instrument of every market."""
-    return Parts(query={**chosen(_TICKERS, filters), "order": order, "sort": sort, "limit": limit})
+    return Parts(
+        query={
+            **chosen(_TICKERS, filters),
+            "order": order,
+            "sort": sort,
+            "limit": at_most(1000, limit),
+        }
+    )
 
 
 @api.get("/v3/reference/tickers/{ticker}", returns=one_of(TickerDetails))
@@ -93,27 +100,27 @@ def exchanges(*, asset_class: str | None = None, locale: str | None = None) -> P
 
 
 @api.get("/stocks/v1/exchanges", returns=page_of(Exchange))
-def stock_exchanges(*, limit: int = 1000) -> Parts:
+def stock_exchanges(*, limit: int | None = None) -> Parts:
     """Where stocks are traded."""
-    return Parts(query={"limit": limit})
+    return Parts(query={"limit": at_most(1000, limit)})
 
 
 @api.get("/options/v1/exchanges", returns=page_of(Exchange))
-def option_exchanges(*, limit: int = 1000) -> Parts:
+def option_exchanges(*, limit: int | None = None) -> Parts:
     """Where options are traded."""
-    return Parts(query={"limit": limit})
+    return Parts(query={"limit": at_most(1000, limit)})
 
 
 @api.get("/crypto/v1/exchanges", returns=page_of(Exchange))
-def crypto_exchanges(*, limit: int = 1000) -> Parts:
+def crypto_exchanges(*, limit: int | None = None) -> Parts:
     """Where crypto pairs are traded."""
-    return Parts(query={"limit": limit})
+    return Parts(query={"limit": at_most(1000, limit)})
 
 
 @api.get("/forex/v1/exchanges", returns=page_of(Exchange))
-def forex_exchanges(*, limit: int = 1000) -> Parts:
+def forex_exchanges(*, limit: int | None = None) -> Parts:
     """Who quotes currencies."""
-    return Parts(query={"limit": limit})
+    return Parts(query={"limit": at_most(1000, limit)})
 
 
 def exchanges_of(market: str) -> Call[Page[Rows[Exchange]]]:
@@ -132,13 +139,18 @@ def exchanges_of(market: str) -> Call[Page[Rows[Exchange]]]:
 @api.get("/v3/reference/conditions", returns=page_of(Condition))
 def conditions(
     *,
-    limit: int = 1000,
+    limit: int | None = None,
     order: str | None = None,
     sort: str | None = None,
     **filters: QueryValue,
 ) -> Parts:
     """What condition codes mean; the same number means another thing in another market."""
-    query = {**chosen(_CONDITIONS, filters), "order": order, "sort": sort, "limit": limit}
+    query = {
+        **chosen(_CONDITIONS, filters),
+        "order": order,
+        "sort": sort,
+        "limit": at_most(1000, limit),
+    }
     return Parts(query=query)
 
 
@@ -147,13 +159,18 @@ def conditions(
 )
 def option_contracts(
     *,
-    limit: int = 1000,
+    limit: int | None = None,
     order: str | None = None,
     sort: str | None = None,
     **filters: QueryValue,
 ) -> Parts:
     """Listed option contracts, expired ones with ``expired=True``."""
-    query = {**chosen(_CONTRACTS, filters), "order": order, "sort": sort, "limit": limit}
+    query = {
+        **chosen(_CONTRACTS, filters),
+        "order": order,
+        "sort": sort,
+        "limit": at_most(1000, limit),
+    }
     return Parts(query=query)
 
 

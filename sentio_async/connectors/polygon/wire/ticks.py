@@ -13,12 +13,13 @@ import msgspec
 from sentio_async.connectors.polygon.moments import Moment, nanoseconds
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
 from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target
+from sentio_async.connectors.polygon.wire.filters import at_most
 from sentio_async.connectors.polygon.wire.tickers import checked
 from sentio_async.http.endpoint import Parts, QueryValue
 from sentio_async.models import Page, Quote, Rows, Trade
 from sentio_async.resilience.limiter import Priority
 
-__all__ = ["option_quotes", "option_trades", "page_size", "quotes", "trades", "words"]
+__all__ = ["option_quotes", "option_trades", "quotes", "trades", "words"]
 
 MAX_LIMIT = 50_000
 
@@ -113,19 +114,19 @@ def read_quotes(answer: Bulk[QuoteRow], *, symbol: str) -> Page[Rows[Quote]]:
     return Page(read_good_rows(answer, read), next_target(answer.envelope.next_url))
 
 
-def page_size(limit: int | None) -> int:
-    """How many rows to ask for at once."""
-    return MAX_LIMIT if limit is None else max(1, min(limit, MAX_LIMIT))
-
-
 def _span(start: Moment | None, end: Moment | None) -> dict[str, QueryValue]:
     return {"timestamp.gte": nanoseconds(start), "timestamp.lt": nanoseconds(end)}
 
 
 def _between(
-    ticker: str, start: Moment | None, end: Moment | None, order: str, limit: int
+    ticker: str, start: Moment | None, end: Moment | None, order: str, limit: int | None
 ) -> Parts:
-    query = {**_span(start, end), "order": order, "sort": "timestamp", "limit": limit}
+    query = {
+        **_span(start, end),
+        "order": order,
+        "sort": "timestamp",
+        "limit": at_most(MAX_LIMIT, limit),
+    }
     return Parts(path={"ticker": checked(ticker)}, query=query, context={"symbol": ticker})
 
 
@@ -139,7 +140,7 @@ def trades(
     end: Moment | None = None,
     *,
     order: str = "asc",
-    limit: int = MAX_LIMIT,
+    limit: int | None = None,
 ) -> Parts:
     """Trades of a stock, an option or a crypto pair, from ``start`` until before ``end``."""
     return _between(ticker, start, end, order, limit)
@@ -152,16 +153,16 @@ def quotes(
     end: Moment | None = None,
     *,
     order: str = "asc",
-    limit: int = MAX_LIMIT,
+    limit: int | None = None,
 ) -> Parts:
     """Quotes of a stock, an option or a currency pair, from ``start`` until before ``end``."""
     return _between(ticker, start, end, order, limit)
 
 
 def _option_between(
-    ticker: str, start: Moment | None, end: Moment | None, order: str, limit: int
+    ticker: str, start: Moment | None, end: Moment | None, order: str, limit: int | None
 ) -> Parts:
-    query = {**_span(start, end), "sort": f"timestamp.{order}", "limit": limit}
+    query = {**_span(start, end), "sort": f"timestamp.{order}", "limit": at_most(MAX_LIMIT, limit)}
     return Parts(path={"ticker": checked(ticker)}, query=query, context={"symbol": ticker})
 
 
@@ -174,7 +175,7 @@ def option_trades(
     end: Moment | None = None,
     *,
     order: str = "asc",
-    limit: int = MAX_LIMIT,
+    limit: int | None = None,
 ) -> Parts:
     """Trades of an option, by the newer path that takes the place of ``/v3/trades``."""
     return _option_between(ticker, start, end, order, limit)
@@ -189,7 +190,7 @@ def option_quotes(
     end: Moment | None = None,
     *,
     order: str = "asc",
-    limit: int = MAX_LIMIT,
+    limit: int | None = None,
 ) -> Parts:
     """Quotes of an option, by the newer path that takes the place of ``/v3/quotes``."""
     return _option_between(ticker, start, end, order, limit)

@@ -20,7 +20,7 @@ from sentio_async.connectors.polygon.wire.envelope import (
     result,
     rows_in,
 )
-from sentio_async.connectors.polygon.wire.filters import chosen, ranges
+from sentio_async.connectors.polygon.wire.filters import at_most, chosen, ranges
 from sentio_async.connectors.polygon.wire.problems import item_error
 from sentio_async.connectors.polygon.wire.tickers import checked, underlying_of
 from sentio_async.connectors.polygon.wire.ticks import word_or_none, words
@@ -230,20 +230,28 @@ def _any_of(tickers: Iterable[str] | None) -> str | None:
 
 @api.get("/v3/snapshot", returns=read_universal)
 def universal_snapshots(
-    tickers: Iterable[str] | None = None, *, limit: int = UNIVERSAL_LIMIT, **filters: QueryValue
+    tickers: Iterable[str] | None = None, *, limit: int | None = None, **filters: QueryValue
 ) -> Parts:
     """Snapshots of at most 250 tickers of any kinds."""
-    query = {"ticker.any_of": _any_of(tickers), **chosen(_BY_TICKER, filters), "limit": limit}
+    query = {
+        "ticker.any_of": _any_of(tickers),
+        **chosen(_BY_TICKER, filters),
+        "limit": at_most(UNIVERSAL_LIMIT, limit),
+    }
     return Parts(query=query)
 
 
 @api.get("/v3/snapshot/indices", returns=read_index_values)
 def index_values(
-    tickers: Iterable[str] | None = None, *, limit: int = UNIVERSAL_LIMIT, **filters: QueryValue
+    tickers: Iterable[str] | None = None, *, limit: int | None = None, **filters: QueryValue
 ) -> Parts:
     """Values of at most 250 indices."""
     known = _BY_TICKER - {"type"}
-    query = {"ticker.any_of": _any_of(tickers), **chosen(known, filters), "limit": limit}
+    query = {
+        "ticker.any_of": _any_of(tickers),
+        **chosen(known, filters),
+        "limit": at_most(UNIVERSAL_LIMIT, limit),
+    }
     return Parts(query=query)
 
 
@@ -251,13 +259,18 @@ def index_values(
 def option_chain(
     underlying: str,
     *,
-    limit: int = UNIVERSAL_LIMIT,
+    limit: int | None = None,
     order: str | None = None,
     sort: str | None = None,
     **filters: QueryValue,
 ) -> Parts:
     """Every option of an underlying, with greeks."""
-    query = {**chosen(_CHAIN, filters), "order": order, "sort": sort, "limit": limit}
+    query = {
+        **chosen(_CHAIN, filters),
+        "order": order,
+        "sort": sort,
+        "limit": at_most(UNIVERSAL_LIMIT, limit),
+    }
     return Parts(path={"underlying": checked(underlying)}, query=query)
 
 
