@@ -21,7 +21,8 @@ from sentio_async.http.exchange import Outgoing, exchange
 from sentio_async.http.problems import from_answer, from_problem
 from sentio_async.http.redaction import redactor
 from sentio_async.http.wire_json import decode_json
-from sentio_async.models.page import Rows
+from sentio_async.models.bars import Bars
+from sentio_async.models.page import Page, Rows
 from sentio_async.resilience.breaker import BreakerPolicy, CircuitBreaker
 from sentio_async.resilience.bulkhead import Bulkhead
 from sentio_async.resilience.cache import SingleFlight
@@ -197,7 +198,8 @@ class Session:
         return value
 
     def _tell_of_skipped(self, call: Call[Any], value: Any) -> None:
-        for row in value.skipped if isinstance(value, Rows) else ():
+        rows = value.items if isinstance(value, Page) else value
+        for row in rows.skipped if isinstance(rows, Rows | Bars) else ():
             self._tell(
                 RowSkipped(
                     self._resources.clock.time(),

@@ -14,6 +14,7 @@ import respx
 
 from sentio_async import errors
 from sentio_async.connectors.polygon import PolygonData
+from sentio_async.events import RowSkipped
 
 HOST = "https://api.massive.com"
 KEY = "k-canary-71"
@@ -141,6 +142,20 @@ async def test_bars_are_gathered_from_all_pages(api, data):
     assert len(bars) == 3
     assert bars.is_delayed
     assert bars.times_ns[-1] == 1742342400000 * 1_000_000
+
+
+async def test_a_bar_that_cannot_be_read_is_told_to_listeners(api):
+    rows = PAYLOADS["aggregates"]["results"]
+    broken = {"status": "OK", "results": [*rows, {"t": "soon"}]}
+    api.get(path__startswith="/v2/aggs/ticker/AAPL/").respond(json=broken)
+    heard = []
+    async with httpx.AsyncClient() as client:
+        data = PolygonData({"api_key": KEY}, client=client, listeners=[heard.append])
+        bars = await data.get_bars("AAPL", start=date(2025, 3, 14), end=date(2025, 3, 19))
+
+    assert len(bars) == 2
+    assert [row.index for row in bars.skipped] == [2]
+    assert [event.index for event in heard if isinstance(event, RowSkipped)] == [2]
 
 
 async def test_without_a_start_the_latest_bars_come_oldest_first(api, data):
