@@ -8,6 +8,7 @@ one's, so the connection is then cut.  Cut, not closed: closing would still send
 from __future__ import annotations
 
 import base64
+import os
 import re
 import socket
 import ssl
@@ -386,5 +387,7 @@ def _causes(exc: BaseException | None) -> list[BaseException]:
 
 def _words(exc: BaseException) -> str:
     """The system's own reason, which is at the end of the chain."""
-    reasons = [c for c in _causes(exc) if isinstance(c, OSError) and c.strerror]
-    return str(reasons[-1].strerror) if reasons else "connection lost"
+    reasons = [cause for cause in _causes(exc) if isinstance(cause, OSError)]
+    reason = reasons[-1] if reasons else exc
+    number = getattr(reason, "errno", None)
+    return os.strerror(number) if number and number > 0 else str(reason) or type(reason).__name__

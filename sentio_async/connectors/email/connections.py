@@ -8,6 +8,8 @@ import ssl
 import weakref
 from collections.abc import Sequence
 
+from pydantic import SecretStr
+
 from sentio_async import errors
 from sentio_async.clock import Clock
 from sentio_async.connectors.email.config import EmailConfig, Tls
@@ -139,7 +141,7 @@ class _Tokens:
         self._secret: Hidden | None = None
         if config.password is not None:
             self._secret = Hidden(config.password.get_secret_value().encode())
-        self._shown: list[str] = []
+        self._shown: list[SecretStr] = []
         weakref.finalize(self, _forget, self._shown)
 
     async def current(self, expires_at: float) -> Hidden:
@@ -171,15 +173,15 @@ class _Tokens:
         if not (token and token.isascii() and token.isprintable()):
             raise errors.ConfigurationError("token_provider: gave something that is not a token")
         redactor.add((token,))
-        self._shown.append(token)
+        self._shown.append(SecretStr(token))
         return Hidden(token.encode())
 
     def __repr__(self) -> str:
         return "<tokens>"
 
 
-def _forget(shown: Sequence[str]) -> None:
-    redactor.remove(shown)
+def _forget(shown: Sequence[SecretStr]) -> None:
+    redactor.remove(each.get_secret_value() for each in shown)
 
 
 def _tls_context(config: EmailConfig) -> ssl.SSLContext:

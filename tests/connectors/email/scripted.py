@@ -75,7 +75,8 @@ class Scripted:
         with contextlib.suppress(*gone):
             if not await self._reply("CONNECT", writer):
                 return
-            while line := (await reader.readline()).decode().rstrip("\r\n"):
+            while raw := await reader.readline():
+                line = raw.decode().rstrip("\r\n")
                 self.lines.append(line)
                 word = line.split(" ", 1)[0].upper()
                 if not await self._reply(word if word in self.replies else "MORE", writer):
