@@ -79,7 +79,7 @@ def _range(ask: Ask) -> Json:
     windows = Windows(named, int(count), timespan, adjusted)
     size = max(1, limit // windows.base_bars)
     start = max(start, FIRST_NS)
-    first = start if ask.marker else windows.snapped(start)
+    first = start if ask.place else windows.snapped(start)
     found = list(islice(windows.bars(ask, first, end, back=back), size + 1))
     answer = _bars(
         ask, ticker, adjusted, [row(bar, named) for bar in found[:size]], windows.base_bars

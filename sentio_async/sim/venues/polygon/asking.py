@@ -5,6 +5,7 @@ https://massive.com/docs/rest/quickstart
 
 import base64
 import binascii
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 UPGRADE = "Please upgrade your plan at https://polygon.io/pricing"
 # Where a cursor keeps its place.
 MARKER = "page_marker"
+_PLACE: Final = re.compile(r"\d{1,20}(-\d{1,6})?")
 
 
 class Refused(Exception):
@@ -143,9 +145,13 @@ class Ask:
         return f"{self.host}{path or self.url}?cursor={cursor.rstrip('=')}"
 
     @property
-    def marker(self) -> str | None:
-        """The place a cursor points to."""
-        return self.query.get(MARKER)
+    def place(self) -> tuple[int, int] | None:
+        """The place a cursor points to: an instant or index, and how much of it was told."""
+        marker = self.query.get(MARKER)
+        if marker is None:
+            return None
+        at, _, told = marker.partition("-")
+        return int(at), int(told or 0)
 
 
 def reach(text: str, unit_ns: int, *, is_utc: bool) -> tuple[int, int]:
@@ -233,10 +239,14 @@ def _ask(state: State, request: Request) -> Ask:
 
 def _unpacked(cursor: str) -> dict[str, str]:
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        return dict(parse_qsl(text, keep_blank_values=True, strict_parsing=True))
+        padded = cursor + "=" * (-len(cursor) % 4)
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        query = dict(parse_qsl(text, keep_blank_values=True, strict_parsing=True))
     except (binascii.Error, ValueError):
         raise wrong("Invalid cursor") from None
+    if not _PLACE.fullmatch(query.get(MARKER, "")):
+        raise wrong("Invalid cursor")
+    return query
 
 
 _OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
@@ -290,7 +300,7 @@ def _key(value: Any) -> tuple[int, Any]:
 
 def paged(ask: Ask, rows: list[Json], limit: int, **parts: Any) -> Json:
     """One page of a list that is known whole."""
-    begin = int(ask.marker or 0)
+    begin = ask.place[0] if ask.place is not None else 0
     page = rows[begin : begin + limit]
     after: Json = {}
     if begin + limit < len(rows):

@@ -48,9 +48,8 @@ def _handler(
         named = find(ask, ask.text("ticker"))
         windows = _windows(ask, named) if named is not None else None
         start, end = bounds(ask, "timestamp", MILLISECOND, (FIRST_NS, ask.now_ns))
-        if ask.marker is not None:
-            place = int(ask.marker)
-            start, end = (start, place) if back else (place, end)
+        if ask.place is not None:
+            start, end = (start, ask.place[0]) if back else (ask.place[0], end)
         if named is None or windows is None:
             return ask.envelope(results={"values": []})
         bars = _bars(ask, windows, (start, end), back, limit + 1)

@@ -72,7 +72,8 @@ def _rows(day: date) -> Iterator[Json]:
     is_early = session is not None and session.close < time(16)
     if day.weekday() >= 5 or (session is not None and not is_early):
         return
-    for exchange in ("NYSE", "NASDAQ", "OTC"):
+    # As recorded, the over-the-counter market has no early closes.
+    for exchange in ("NYSE", "NASDAQ", "OTC") if session is None else ("NYSE", "NASDAQ"):
         row: Json = {"exchange": exchange, "name": _name(day), "date": day.isoformat()}
         if session is None:
             yield {**row, "status": "closed"}

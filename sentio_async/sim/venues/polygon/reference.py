@@ -195,9 +195,8 @@ def _news(ask: Ask) -> Json:
     limit = ask.number("limit", 10, 1_000)
     is_ascending = ask.one_of("order", ("asc", "desc"), "desc") == "asc"
     start, end = bounds(ask, "published_utc", 1_000_000_000, (FIRST_NEWS, ask.now_ns), is_utc=True)
-    if ask.marker is not None:
-        place = int(ask.marker)
-        start, end = (place, end) if is_ascending else (start, place)
+    if ask.place is not None:
+        start, end = (ask.place[0], end) if is_ascending else (start, ask.place[0])
     names = {each.ticker: each.name for each in every(ask, "stocks") if is_active(each)}
     wanted = {row["ticker"] for row in filtered(ask, [{"ticker": n} for n in names], ("ticker",))}
     told = _oldest_first(names, start, end) if is_ascending else articles(names, start, end)

@@ -50,11 +50,9 @@ def _ticks(ask: Ask, walk: Callable[[Ask, Named, int, int, bool], Rows]) -> Json
     limit = ask.number("limit", LIMIT, TOP)
     back = ask.one_of("order", ("asc", "desc"), "desc") == "desc"
     start, end = bounds(ask, "timestamp", 1, (FIRST_NS, ask.now_ns))
-    skip, marker = 0, ask.marker
-    if marker is not None:
-        place, _, gone = marker.partition("-")
-        start, end = (start, int(place)) if back else (int(place), end)
-        skip = int(gone)
+    at, skip = ask.place or (None, 0)
+    if at is not None:
+        start, end = (start, at) if back else (at, end)
     if named is None or end < start:
         return ask.envelope(results=[])
     rows = walk(ask, named, start, end, back)
@@ -64,8 +62,8 @@ def _ticks(ask: Ask, walk: Callable[[Ask, Named, int, int, bool], Rows]) -> Json
     follower = next(rows, None)
     found = ask.envelope(results=[row for _, row in taken])
     if follower is not None:
-        gone_now = sum(1 for at, _ in chain(told, taken) if at == follower[0])
-        found["next_url"] = ask.next_url(f"{follower[0]}-{gone_now}")
+        count = sum(1 for time_ns, _ in chain(told, taken) if time_ns == follower[0])
+        found["next_url"] = ask.next_url(f"{follower[0]}-{count}")
     return found
 
 

@@ -183,7 +183,8 @@ def _last_trade(ask: Ask, named: Named) -> Json:
     }
     if named.kind == "options":
         return {"last_trade": {**parts, "sip_timestamp": trade.time_ns}}
-    return {"last_trade": {**parts, "id": str(trade.id), "last_updated": trade.time_ns}}
+    parts |= {"id": str(trade.id), "last_updated": trade.time_ns}
+    return {"last_trade": {**parts, "decimal_size": str(trade.size)}}
 
 
 def details(contract: Contract, ticker: str) -> Json:
