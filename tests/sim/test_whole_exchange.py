@@ -63,7 +63,7 @@ async def test_an_order_is_there_exactly_if_the_fault_says_it_was_executed(excha
     more = {"delay": 0.0001 if kind == "dribble" else 0.01, "size": 5000}
     exchange.add_fault(FaultRule(kind=kind, method="POST", path="/v2/orders", **more))
     url = exchange.addresses.alpaca_trading
-    await ask(url, alpaca(exchange, "POST", "/v2/orders", ORDER))
+    await ask(url, alpaca(exchange, "POST", "/v2/orders", ORDER), patience=0.2)
 
     (applied,) = exchange.state.faults.applied
     (account,) = exchange.state.engine.accounts.values()
