@@ -86,7 +86,8 @@ class ConnectorConfig(BaseModel):
     def secrets(self) -> tuple[str, ...]:
         """Every secret text in this configuration, for the redaction of logs and errors."""
         values = [getattr(self, name) for name in type(self).model_fields]
-        values += [each for value in values if isinstance(value, Mapping) for each in value.values()]
+        tables = [value for value in values if isinstance(value, Mapping)]
+        values += [value for table in tables for value in table.values()]
         secrets = (v.get_secret_value() for v in values if isinstance(v, SecretStr))
         return tuple(secret for secret in secrets if secret)
 

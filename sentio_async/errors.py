@@ -98,7 +98,7 @@ class ConnectorError(Exception):
 
     default_outcome: Outcome | None = None
     is_permanent = False
-    """Trying again cannot help, although nothing was sent."""
+    """Trying again cannot help."""
 
     def __init__(
         self,
@@ -224,6 +224,8 @@ class DecodeError(ConnectorError, ValueError):
 class UnknownWordError(DecodeError):
     """A word that drives money (side, status, type) is not one we know."""
 
+    is_permanent = True
+
     def __init__(self, field: str, word: object, **known: Any) -> None:
         super().__init__(f"{field}: unknown word {word!r}", **known)
         self.field = field
@@ -234,6 +236,7 @@ class ResponseTooLargeError(ConnectorError):
     """An answer came and was larger than allowed; reading was stopped."""
 
     default_outcome = Outcome.UNKNOWN
+    is_permanent = True
 
 
 class StaleDataError(ConnectorError):

@@ -23,6 +23,7 @@ from sentio_async.models.trading import (
     Account,
     CancelResult,
     CloseResult,
+    Fill,
     Order,
     OrderChange,
     OrderRequest,
@@ -175,6 +176,10 @@ class BrokerConnector(BaseConnector):
 
     def iter_activities(self, **filters: Any) -> AsyncIterator[Activity]:
         """What changed the account, page after page: fills, dividends, fees, transfers."""
+        self._unsupported(Capability.ACTIVITIES)
+
+    def iter_fills(self, **filters: Any) -> AsyncIterator[Fill]:
+        """Every execution, page after page, the newest first."""
         self._unsupported(Capability.ACTIVITIES)
 
     async def get_portfolio_history(self, **options: Any) -> PortfolioHistory:

@@ -74,7 +74,7 @@ def sim(
 
 def read_fault(text: str) -> "FaultRule":
     """The rule that a `--fault` describes."""
-    _need_sim()
+    need_sim()
     from sentio_async.sim.faults import FaultRule
 
     try:
@@ -85,7 +85,7 @@ def read_fault(text: str) -> "FaultRule":
 
 def read_replay(path: Path) -> Mapping[str, Any]:
     """The bars in a file, by symbol."""
-    _need_sim()
+    need_sim()
     from sentio_async.sim.replay import read_bars
 
     try:
@@ -97,7 +97,8 @@ def read_replay(path: Path) -> Mapping[str, Any]:
     return bars
 
 
-def _need_sim() -> None:
+def need_sim() -> None:
+    """Raise MissingExtraError, which names the extra, when the exchange cannot be imported."""
     try:
         importlib.import_module("sentio_async.sim.exchange")
     except ImportError as exc:
@@ -106,7 +107,7 @@ def _need_sim() -> None:
 
 async def serve(given: Mapping[str, Any], show: "Callable[[Exchange], None]") -> None:
     """Run an exchange, show where it is, and end with the first SIGINT or SIGTERM."""
-    _need_sim()
+    need_sim()
     from sentio_async.sim.exchange import Exchange
 
     told = asyncio.Event()

@@ -30,6 +30,7 @@ __all__ = ["Answer", "Api", "Call", "Declared", "Endpoint", "Parts", "Problem", 
 
 P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 QueryValue = str | int | bool | Decimal | date | datetime | Enum | Iterable[Any] | None
 
@@ -89,14 +90,14 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Endpoint(Generic[T]):
+class Endpoint(Generic[T_co]):
     """One declared call."""
 
     api: Api
     name: str
     method: str
     path: str
-    returns: Callable[..., T]
+    returns: Callable[..., T_co]
     decode: Callable[[bytes], Any]
     bucket: str
     cost: int
@@ -118,10 +119,10 @@ class Endpoint(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Call(Generic[T]):
+class Call(Generic[T_co]):
     """One request, ready to be sent, and how its answer is read."""
 
-    endpoint: Endpoint[T]
+    endpoint: Endpoint[T_co]
     path: str
     query: str
     body: bytes | None
@@ -144,7 +145,7 @@ class Call(Generic[T]):
         # Some vendors' paths and queries are credentials, and tracebacks show locals.
         return f"<Call {self.endpoint.label}>"
 
-    def read(self, raw: Any) -> T:
+    def read(self, raw: Any) -> T_co:
         """The value in a decoded answer."""
         return self.endpoint.returns(raw, **self.context)
 

@@ -94,9 +94,7 @@ _LATE: dict[type[httpx.TimeoutException], tuple[str, str, bool]] = {
 def _too_late(exc: httpx.TimeoutException, evidence: Evidence) -> errors.ConnectionError:
     phase, text, is_unsent = _LATE.get(type(exc), ("read", "no answer", False))
     outcome = Outcome.NOT_SENT if is_unsent else evidence.outcome
-    return errors.ConnectionError(
-        f"{text} within the time allowed", outcome=outcome, phase=phase
-    )
+    return errors.ConnectionError(f"{text} within the time allowed", outcome=outcome, phase=phase)
 
 
 def _not_connected(exc: httpx.ConnectError) -> errors.ConnectionError:

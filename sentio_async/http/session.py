@@ -71,7 +71,7 @@ class Session:
         self._buckets = dict(buckets or {})
         self._credential = hashlib.sha256(credential.encode()).hexdigest()[:16]
         self._bulkhead = Bulkhead(config.max_in_flight)
-        self._flights: SingleFlight = SingleFlight()
+        self._flights: SingleFlight[tuple[Any, ...], Any] = SingleFlight()
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
         self._limiters: dict[str, Limiter] = {}
         self._refreshing: asyncio.Lock | None = None
@@ -192,6 +192,8 @@ class Session:
             error = errors.DecodeError(
                 f"answer is not what {endpoint.label} promises ({type(exc).__name__}: {exc})"
             )
+            # It came whole and says something else: it will again.
+            error.is_permanent = True
             _describe(error, answer)
             raise error from exc
         self._tell_of_skipped(call, value)
