@@ -70,7 +70,9 @@ async def _ask_dropping(
             return {**results, **dict.fromkeys(wanted, exc)}
         else:
             answered = dict(found.items())
-            return {**results, **{s: answered.get(s) or not_found(s) for s in wanted}}
+            # Absent, not falsy: a series without bars is an answer.
+            missing = {name: not_found(name) for name in wanted if name not in answered}
+            return {**results, **answered, **missing}
     return results
 
 
