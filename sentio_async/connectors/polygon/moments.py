@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sentio_async import errors
 from sentio_async.models.rows import utc_from_ns
 
 __all__ = [
+    "MAX_NS",
     "NEW_YORK",
     "Moment",
     "date_by_size",
@@ -17,8 +19,10 @@ __all__ = [
     "milliseconds",
     "nanoseconds",
     "ns_by_size",
+    "whole_ns",
 ]
 
+MAX_NS = 2**63 - 1
 NEW_YORK = ZoneInfo("America/New_York")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,12 +37,20 @@ def ns_by_size(value: int | None) -> int | None:
     """
     if not value:
         return None
+    whole_ns(value)
     if value < 100_000_000_000:
         return value * 1_000_000_000
     if value < 100_000_000_000_000:
         return value * 1_000_000
     if value < 100_000_000_000_000_000:
         return value * 1_000
+    return value
+
+
+def whole_ns(value: Any) -> int:
+    """A time that is nanoseconds already; raises DecodeError for what cannot be one."""
+    if not isinstance(value, int) or not 0 <= value <= MAX_NS:
+        raise errors.DecodeError(f"a time is needed, not {str(value)[:40]!r}")
     return value
 
 

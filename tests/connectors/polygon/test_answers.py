@@ -301,3 +301,53 @@ def test_a_date_that_comes_as_a_number_is_a_date(day):
     body = {"status": "OK", "results": [{"ticker": "RAPP", "listing_date": day}]}
 
     assert items("ipos", body)[0].listing_date == date(2024, 6, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("trades", {"price": 1, "sip_timestamp": 10**30}),
+        ("trades", {"price": 1, "sip_timestamp": -1}),
+        ("trades", {"price": 1, "decimal_size": "many"}),
+        ("trades", {"price": "free"}),
+        ("quotes", {"bid_price": None}),
+        ("aggregates", {"o": 1, "h": 1, "l": 1, "c": 1, "t": 10**17}),
+        ("aggregates", {"o": 1, "h": 1, "l": 1, "c": 1, "t": 1, "n": 10**30}),
+        ("tickers", {"name": "without a ticker"}),
+        ("option_chain", {"details": {"ticker": "O:A"}, "last_quote": {"bid": "x"}}),
+        ("sma", {"timestamp": 10**40, "value": 1}),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_set_aside_and_the_others_stay(name, row):
+    body = json.loads(json.dumps(PAYLOADS[name]))
+    rows = body["results"]["values"] if name == "sma" else body["results"]
+    count = len(rows)
+    rows.insert(0, row)
+    found = items(name, body)
+
+    assert len(found) == count
+    assert [skipped.index for skipped in found.skipped] == [0]
+    with pytest.raises(errors.DecodeError):
+        answer(name, {"status": "OK", "results": {"values": [row]} if name == "sma" else [row]})
+
+
+@pytest.mark.parametrize("value", ["soon", 10**30, -5, [1], "1e999"])
+@pytest.mark.parametrize(("name", "field"), [("last_trade", "t"), ("last_quote", "t")])
+def test_a_time_that_makes_no_sense_is_an_error(name, field, value):
+    body = {"status": "OK", "results": {**PAYLOADS[name]["results"], field: value}}
+
+    with pytest.raises((errors.DecodeError, TypeError)):
+        answer(name, body)
+
+
+@pytest.mark.parametrize("price", ["1e999", "NaN", "true", '"x"', "[]", "{}"])
+@pytest.mark.parametrize("name", ["last_trade", "trades", "aggregates"])
+def test_a_price_that_makes_no_sense_is_an_error(name, price):
+    rows = {
+        "last_trade": f'{{"p": {price}, "t": 1}}',
+        "trades": f'[{{"price": {price}}}]',
+        "aggregates": f'[{{"o": {price}, "h": 1, "l": 1, "c": 1, "t": 1}}]',
+    }
+
+    with pytest.raises(errors.DecodeError):
+        answer(name, f'{{"status": "OK", "results": {rows[name]}}}'.encode())

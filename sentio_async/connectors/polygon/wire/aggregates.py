@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from sentio_async import errors
-from sentio_async.connectors.polygon.moments import Moment, milliseconds
+from sentio_async.connectors.polygon.moments import MAX_NS, Moment, milliseconds
 from sentio_async.connectors.polygon.values import CryptoOpenClose, OpenClose
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
 from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 MAX_LIMIT = 50_000
+MAX_MS = MAX_NS // 1_000_000
 _NAN = float("nan")
 _TIMESPAN = re.compile(r"\s*(\d+)?\s*([A-Za-z]+)\s*")
 # "M" alone is a month, as everywhere; the other letters do not care about case.
@@ -67,14 +68,14 @@ _STEPS = {"second": "Sec", "minute": "Min", "hour": "Hour", "day": "Day", "week"
 class Aggregate(msgspec.Struct, gc=False):
     """One bar; an index has neither volume nor trades."""
 
-    t: int
+    t: Annotated[int, msgspec.Meta(ge=-MAX_MS, le=MAX_MS)]
     o: float
     h: float
     l: float  # noqa: E741 (the vendor's own name)
     c: float
     v: float = 0.0
     vw: float | None = None
-    n: int | None = None
+    n: Annotated[int, msgspec.Meta(ge=0, le=MAX_NS)] | None = None
     T: str | None = None
 
 

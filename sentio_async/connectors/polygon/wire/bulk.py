@@ -124,5 +124,24 @@ def _or_none(rows: Any) -> Any:
 
 def read_good_rows(bulk: Bulk[R], read: Callable[[R], T | None]) -> Rows[T]:
     """The rows as values; those for which ``read`` gives None have nothing to say."""
-    values: Iterable[T | None] = map(read, bulk.rows)
-    return Rows((value for value in values if value is not None), bulk.skipped)
+    try:
+        values: Iterable[T | None] = list(map(read, bulk.rows))
+        skipped = bulk.skipped
+    except (errors.DecodeError, TypeError, ValueError):
+        values, skipped = _those_that_can_be_read(bulk, read)
+    return Rows((value for value in values if value is not None), skipped)
+
+
+def _those_that_can_be_read(
+    bulk: Bulk[R], read: Callable[[R], T | None]
+) -> tuple[list[T | None], tuple[SkippedRow, ...]]:
+    values: list[T | None] = []
+    skipped = list(bulk.skipped)
+    for index, row in enumerate(bulk.rows):
+        try:
+            values.append(read(row))
+        except (errors.DecodeError, TypeError, ValueError) as exc:
+            skipped.append(SkippedRow(index, str(exc)[:200]))
+    if not values:
+        raise errors.DecodeError(f"no row can be read; the first: {skipped[0].reason}")
+    return values, tuple(skipped)

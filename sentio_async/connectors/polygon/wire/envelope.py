@@ -5,6 +5,7 @@ https://massive.com/docs/rest
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ __all__ = [
     "list_of",
     "member",
     "next_target",
+    "number",
     "one_of",
     "page_of",
     "result",
@@ -96,6 +98,17 @@ def page_of(kind: _Kind[T]) -> Callable[[Json], Page[Rows[T]]]:
         return Page(rows, next_target(raw.get("next_url")))
 
     return read
+
+
+def number(value: Any) -> float:
+    """A price or a size from the vendor's number or text."""
+    try:
+        found = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError) as exc:
+        raise errors.DecodeError(f"a number is needed, not {str(value)[:40]!r}") from exc
+    if not math.isfinite(found):
+        raise errors.DecodeError(f"a number is needed, not {str(value)[:40]!r}")
+    return found
 
 
 def next_target(url: Any) -> str | None:

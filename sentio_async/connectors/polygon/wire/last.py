@@ -8,9 +8,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sentio_async.connectors.polygon.moments import ns_by_size
+from sentio_async.connectors.polygon.moments import ns_by_size, whole_ns
 from sentio_async.connectors.polygon.values import Conversion
-from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, is_delayed, member, result
+from sentio_async.connectors.polygon.wire.envelope import (
+    PROVIDER,
+    api,
+    is_delayed,
+    member,
+    number,
+    result,
+)
 from sentio_async.connectors.polygon.wire.tickers import checked, currency_pair
 from sentio_async.connectors.polygon.wire.ticks import word_or_none, words
 from sentio_async.http.endpoint import Parts
@@ -31,11 +38,11 @@ def read_last_trade(raw: Json, *, symbol: str) -> Trade:
     row = result(raw)
     return Trade(
         symbol=row.get("T") or symbol,
-        time_ns=row["t"],
+        time_ns=whole_ns(row["t"]),
         provider=PROVIDER,
         is_delayed=is_delayed(raw),
-        price=float(row["p"]),
-        size=float(row.get("ds") or row.get("s") or 0),
+        price=number(row["p"]),
+        size=number(row.get("ds") or row.get("s") or 0),
         id=str(row.get("i") or ""),
         exchange=word_or_none(row.get("x")),
         conditions=words(row.get("c")),
@@ -49,13 +56,13 @@ def read_last_quote(raw: Json, *, symbol: str) -> Quote:
     row = result(raw)
     return Quote(
         symbol=row.get("T") or symbol,
-        time_ns=row["t"],
+        time_ns=whole_ns(row["t"]),
         provider=PROVIDER,
         is_delayed=is_delayed(raw),
-        bid=float(row.get("p") or 0),
-        ask=float(row.get("P") or 0),
-        bid_size=float(row.get("s") or 0),
-        ask_size=float(row.get("S") or 0),
+        bid=number(row.get("p") or 0),
+        ask=number(row.get("P") or 0),
+        bid_size=number(row.get("s") or 0),
+        ask_size=number(row.get("S") or 0),
         bid_exchange=word_or_none(row.get("x") or None),
         ask_exchange=word_or_none(row.get("X") or None),
         conditions=words(row.get("c")),
@@ -71,8 +78,8 @@ def read_crypto_trade(raw: Json, *, symbol: str) -> Trade:
         time_ns=ns_by_size(row["timestamp"]) or 0,
         provider=PROVIDER,
         is_delayed=is_delayed(raw),
-        price=float(row["price"]),
-        size=float(row["size"]),
+        price=number(row["price"]),
+        size=number(row["size"]),
         exchange=word_or_none(row.get("exchange")),
         conditions=words(row.get("conditions")),
     )
@@ -87,8 +94,8 @@ def read_forex_quote(raw: Json, *, symbol: str) -> Quote:
         time_ns=ns_by_size(row["timestamp"]) or 0,
         provider=PROVIDER,
         is_delayed=is_delayed(raw),
-        bid=float(row["bid"]),
-        ask=float(row["ask"]),
+        bid=number(row["bid"]),
+        ask=number(row["ask"]),
         bid_size=0.0,
         ask_size=0.0,
         bid_exchange=exchange,

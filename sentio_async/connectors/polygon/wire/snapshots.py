@@ -17,9 +17,9 @@ from sentio_async import errors
 from sentio_async.connectors.polygon.moments import NEW_YORK, day_start_ns, ns_by_size
 from sentio_async.connectors.polygon.values import BookLevel, OrderBook
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
-from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, member
+from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, member, number
 from sentio_async.connectors.polygon.wire.tickers import asset_class, checked
-from sentio_async.connectors.polygon.wire.ticks import word_or_none, words
+from sentio_async.connectors.polygon.wire.ticks import Time, word_or_none, words
 from sentio_async.http.endpoint import Call, Parts
 from sentio_async.http.wire_json import Json
 from sentio_async.models import AssetClass, Bar, Quote, Rows, Snapshot, Trade
@@ -50,7 +50,7 @@ class BarPart(msgspec.Struct, gc=False):
     v: float = 0.0
     vw: float | None = None
     n: int | None = None
-    t: int | None = None
+    t: Time | None = None
 
 
 class TradePart(msgspec.Struct, gc=False):
@@ -59,7 +59,7 @@ class TradePart(msgspec.Struct, gc=False):
     p: float = 0.0
     s: float = 0.0
     ds: str | None = None
-    t: int | None = None
+    t: Time | None = None
     c: list[int] | None = None
     i: str | int | None = None
     x: int | None = None
@@ -74,7 +74,7 @@ class QuotePart(msgspec.Struct, gc=False):
     s: float = 0.0
     a: float = 0.0
     b: float = 0.0
-    t: int | None = None
+    t: Time | None = None
     x: int | None = None
 
 
@@ -89,7 +89,7 @@ class SnapshotRow(msgspec.Struct, gc=False, rename="camel"):
     last_quote: QuotePart | None = None
     todays_change: float | None = None
     todays_change_perc: float | None = None
-    updated: int | None = None
+    updated: Time | None = None
 
 
 def read_row(row: SnapshotRow, *, late: bool) -> Snapshot:
@@ -140,7 +140,7 @@ def _trade(row: SnapshotRow, updated: int | None, late: bool) -> Trade | None:
         provider=PROVIDER,
         is_delayed=late,
         price=part.p,
-        size=part.s if part.ds is None else float(part.ds),
+        size=part.s if part.ds is None else number(part.ds),
         id="" if part.i is None else str(part.i),
         exchange=word_or_none(part.x),
         conditions=words(part.c),

@@ -6,13 +6,13 @@ crypto) they are the venue's.  https://massive.com/docs/rest/stocks/trades-quote
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from sentio_async.connectors.polygon.moments import Moment, nanoseconds
+from sentio_async.connectors.polygon.moments import MAX_NS, Moment, nanoseconds
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
-from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target
+from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target, number
 from sentio_async.connectors.polygon.wire.filters import at_most
 from sentio_async.connectors.polygon.wire.tickers import checked
 from sentio_async.http.endpoint import Parts, QueryValue
@@ -22,6 +22,7 @@ from sentio_async.resilience.limiter import Priority
 __all__ = ["option_quotes", "option_trades", "quotes", "trades", "words"]
 
 MAX_LIMIT = 50_000
+Time = Annotated[int, msgspec.Meta(ge=0, le=MAX_NS)]
 
 
 def words(codes: list[int] | None) -> tuple[str, ...]:
@@ -45,9 +46,9 @@ class TradeRow(msgspec.Struct, gc=False):
     conditions: list[int] | None = None
     tape: int | None = None
     correction: int | None = None
-    sip_timestamp: int | None = None
-    participant_timestamp: int | None = None
-    received_timestamp: int | None = None
+    sip_timestamp: Time | None = None
+    participant_timestamp: Time | None = None
+    received_timestamp: Time | None = None
 
 
 class QuoteRow(msgspec.Struct, gc=False):
@@ -61,8 +62,8 @@ class QuoteRow(msgspec.Struct, gc=False):
     ask_exchange: int | None = None
     conditions: list[int] | None = None
     tape: int | None = None
-    sip_timestamp: int | None = None
-    participant_timestamp: int | None = None
+    sip_timestamp: Time | None = None
+    participant_timestamp: Time | None = None
 
 
 def _time(row: TradeRow | QuoteRow) -> int:
@@ -80,7 +81,7 @@ def read_trades(answer: Bulk[TradeRow], *, symbol: str) -> Page[Rows[Trade]]:
             provider=PROVIDER,
             is_delayed=late,
             price=row.price,
-            size=row.size if row.decimal_size is None else float(row.decimal_size),
+            size=row.size if row.decimal_size is None else number(row.decimal_size),
             id="" if row.id is None else str(row.id),
             exchange=word_or_none(row.exchange),
             conditions=words(row.conditions),

@@ -17,6 +17,7 @@ from sentio_async.connectors.polygon.wire.envelope import (
     api,
     is_delayed,
     next_target,
+    number,
     result,
     rows_in,
 )
@@ -59,7 +60,7 @@ _CHAIN = ranges("strike_price", "expiration_date") | {"contract_type"}
 
 def _number(part: Mapping[str, Any], name: str) -> float | None:
     value = part.get(name)
-    return None if value is None else float(value)
+    return None if value is None else number(value)
 
 
 def _late(part: Mapping[str, Any] | None) -> bool:
@@ -76,10 +77,10 @@ def read_quote(row: Mapping[str, Any], symbol: str, *, late: bool) -> Quote | No
         time_ns=ns_by_size(part.get("last_updated")) or 0,
         provider=PROVIDER,
         is_delayed=late or _late(part),
-        bid=float(part.get("bid") or 0),
-        ask=float(part.get("ask") or 0),
-        bid_size=float(part.get("bid_size") or 0),
-        ask_size=float(part.get("ask_size") or 0),
+        bid=number(part.get("bid") or 0),
+        ask=number(part.get("ask") or 0),
+        bid_size=number(part.get("bid_size") or 0),
+        ask_size=number(part.get("ask_size") or 0),
         bid_exchange=word_or_none(part.get("bid_exchange")),
         ask_exchange=word_or_none(part.get("ask_exchange")),
     )
@@ -96,8 +97,8 @@ def read_trade(row: Mapping[str, Any], symbol: str, *, late: bool) -> Trade | No
         time_ns=ns_by_size(at) or 0,
         provider=PROVIDER,
         is_delayed=late or _late(part),
-        price=float(part["price"]),
-        size=float(part.get("decimal_size") or part.get("size") or 0),
+        price=number(part["price"]),
+        size=number(part.get("decimal_size") or part.get("size") or 0),
         id=str(part.get("id") or ""),
         exchange=word_or_none(part.get("exchange")),
         conditions=words(part.get("conditions")),
@@ -116,11 +117,11 @@ def read_day(
         time_ns=day_start_ns(at),
         provider=PROVIDER,
         is_delayed=late,
-        open=float(part["open"]),
-        high=float(part["high"]),
-        low=float(part["low"]),
-        close=float(part["close"]),
-        volume=float(part.get("decimal_volume") or part.get("volume") or 0),
+        open=number(part["open"]),
+        high=number(part["high"]),
+        low=number(part["low"]),
+        close=number(part["close"]),
+        volume=number(part.get("decimal_volume") or part.get("volume") or 0),
         vwap=_number(part, "vwap"),
     )
 
