@@ -43,6 +43,15 @@ class Hidden(bytes):
         return "<hidden>"
 
 
+class _Client(aiosmtplib.SMTP):
+    """Cuts where aiosmtplib closes: closing still sends what waits, and TLS waits for a goodbye."""
+
+    def close(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()  # type: ignore[attr-defined]
+        super().close()
+
+
 class Connection:
     """A connection to the configured server, with the login done."""
 
@@ -52,7 +61,7 @@ class Connection:
         self._needs_reset = False
         self.messages = 0
         self.used_at = clock.time()
-        self._smtp = aiosmtplib.SMTP(
+        self._smtp = _Client(
             hostname=config.host,
             port=config.effective_port,
             use_tls=config.tls is Tls.IMPLICIT,
@@ -308,9 +317,6 @@ class Connection:
 
     def cut(self) -> None:
         """End the connection now, and send nothing of what waits to be sent."""
-        transport = self._smtp.transport
-        if transport is not None:
-            transport.abort()  # type: ignore[attr-defined]
         self._smtp.close()
 
     async def close(self, seconds: float = 1.0) -> None:
