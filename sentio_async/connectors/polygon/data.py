@@ -67,7 +67,7 @@ class PolygonData(PolygonMarkets, PolygonReference):
     async def get_quotes(self, symbols: Iterable[str]) -> Batch[Quote]:
         """Quotes of many tickers: 250 a request, requests side by side.
 
-        A ticker without an answer has SymbolNotFoundError; crypto pairs have no quotes here.
+        A ticker that the vendor leaves out, or has no quote of, has SymbolNotFoundError.
         """
         return wire.latest.quotes_of(await self.get_snapshots(symbols))
 

@@ -210,6 +210,20 @@ def test_an_error_of_one_ticker_stays_its_own():
     assert isinstance(items("index_values")["I:NOPE"], errors.SymbolNotFoundError)
 
 
+def test_an_error_nobody_knows_is_still_that_tickers_error():
+    body = {"status": "OK", "results": [{"ticker": "AAPL", "error": "BUSY", "message": "Later."}]}
+    error = items("universal_snapshots", body)["AAPL"]
+
+    assert isinstance(error, errors.APIError)
+    assert (error.code, error.message) == ("BUSY", "AAPL: Later.")
+
+
+@pytest.mark.parametrize("row", [7, {"error": "NOT_FOUND"}, {"ticker": 5}])
+def test_a_ticker_without_a_name_cannot_be_answered(row):
+    with pytest.raises(errors.DecodeError):
+        answer("universal_snapshots", {"status": "OK", "results": [row]})
+
+
 def test_one_unreadable_ticker_costs_itself_only():
     rows = PAYLOADS["universal_snapshots"]["results"]
     broken = {"ticker": "MSFT", "session": {"close": "x", "open": 1, "high": 1, "low": 1}}

@@ -81,6 +81,22 @@ async def test_the_latest_bars_are_the_latest(data):
     assert list(latest.times_ns) == list(longer.times_ns)[-5:]
 
 
+async def test_a_limit_cuts_bars_that_have_a_start(data):
+    start = DAY - timedelta(days=30)
+    whole = await data.get_bars("AAPL", start=start, end=DAY)
+
+    assert list(await data.get_bars("AAPL", start=start, end=DAY, limit=3)) == list(whole[:3])
+    assert [bar async for bar in data.iter_bars("AAPL", start=start, end=DAY)] == list(whole)
+    assert await taken(data.iter_bars("AAPL", limit=2), most=9)
+
+
+async def test_bars_of_what_is_not_there_are_truly_none(data):
+    bars = await data.get_bars("NOPE", start=DAY, end=DAY)
+
+    assert len(bars) == 0
+    assert (bars.symbol, bars.step) == ("NOPE", "1Day")
+
+
 async def test_ticks_are_walked_over_pages_to_the_nanosecond(data):
     end = datetime.now(UTC)
     start = end - timedelta(minutes=2)
