@@ -110,6 +110,7 @@ class Account:
     cash: Decimal = ZERO
     positions: dict[str, Position] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
+    open_orders: dict[str, Order] = field(default_factory=dict)
     by_client_id: dict[str, Order] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
     activities: list[Activity] = field(default_factory=list)
@@ -142,7 +143,7 @@ class Account:
 
     def working(self) -> Iterator[Order]:
         """The orders that hold something, multi-leg parents left out."""
-        for order in self.orders.values():
+        for order in self.open_orders.values():
             if order.is_working and order.instrument is not None:
                 yield order
 

@@ -87,7 +87,7 @@ class Engine:
         for each in (order, *order.legs):
             account.orders[each.id] = each
             account.by_client_id[each.client_order_id] = each
-            self._open[each.id] = each
+            account.open_orders[each.id] = self._open[each.id] = each
             each.submitted_ns = each.updated_ns = now
             each.release_ns = release_of(each)
             # Where the market never closes, nor does a day order end as soon as it has begun.
@@ -293,7 +293,7 @@ class Engine:
         )
         account.book(order.instrument, fill)
         if order.status == "filled":
-            self._open.pop(order.id, None)
+            self._forget(order)
         self._tell("fill" if left <= 0 else "partial_fill", order, fill)
 
     def _fill_together(self, parent: Order, sights: dict[str, Sight | None]) -> None:
@@ -314,7 +314,7 @@ class Engine:
             self._execute(leg, leg.qty, price)
         parent.filled_qty, parent.filled_value = parent.qty, parent.qty * net
         parent.status, parent.filled_ns = "filled", self.clock.now_ns()
-        self._open.pop(parent.id, None)
+        self._forget(parent)
         self._touch(parent)
         self._tell("fill", parent)
 
@@ -357,9 +357,14 @@ class Engine:
                 order.expired_ns = now
             case "replaced":
                 order.replaced_ns = now
-        self._open.pop(order.id, None)
+        self._forget(order)
         self._touch(order)
         self._tell(status, order)
+
+    def _forget(self, order: Order) -> None:
+        """Nothing can happen to it any more."""
+        self._open.pop(order.id, None)
+        self.accounts[order.account].open_orders.pop(order.id, None)
 
     def _touch(self, order: Order) -> None:
         order.updated_ns = self.clock.now_ns()

@@ -1,13 +1,15 @@
 """Orders: place, find, list, replace, cancel."""
 
 import uuid
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
 from sentio_async.sim.matching import changed
-from sentio_async.sim.orders import WORKING, ZERO, Order
+from sentio_async.sim.orders import ZERO, Order
 from sentio_async.sim.venues.alpaca.trading_asking import (
     Asked,
     malformed,
@@ -44,53 +46,64 @@ def listed(asked: Asked) -> list[dict[str, Any]]:
     direction = asked.choice("direction", ("asc", "desc"), "desc")
     limit = asked.whole("limit", 50, MOST_ORDERS)
     nested = asked.flag("nested")
-    found = [
+    own = asked.account
+    # Both hold their orders in the sequence in which they came.
+    orders = (own.open_orders if status == "open" else own.orders).values()
+    tests = [*_spans(asked), *_kinds(asked)]
+    found = (
         order
-        for order in asked.account.orders.values()
-        if _is_in(status, order) and not (nested and order.parent is not None)
-    ]
-    found = [order for order in _between(asked, found) if _matches(asked, order)]
-    found.sort(key=lambda order: order.number, reverse=direction == "desc")
-    return [order_row(order, nested=nested) for order in found[:limit]]
+        for order in (reversed(orders) if direction == "desc" else orders)
+        # A held leg is not open: it stands in no market.
+        if (status == "all" or order.is_working == (status == "open"))
+        and not (nested and order.parent is not None)
+        and all(test(order) for test in tests)
+    )
+    return [order_row(order, nested=nested) for order in islice(found, limit)]
 
 
-def _is_in(status: str, order: Order) -> bool:
-    # A held leg is not open: it stands in no market.
-    is_open = order.status in WORKING
-    return status == "all" or is_open == (status == "open")
+Test = Callable[[Order], bool]
 
 
-def _between(asked: Asked, orders: list[Order]) -> list[Order]:
+def _spans(asked: Asked) -> Iterator[Test]:
     after, until = asked.moment("after"), asked.moment("until")
     before_id, after_id = asked.query.get("before_order_id"), asked.query.get("after_order_id")
     if before_id and after_id:
         raise malformed("only one of before_order_id and after_order_id is accepted")
     if (before_id or after_id) and (after is not None or until is not None):
         raise malformed("before_order_id and after_order_id cannot be used with after or until")
-    if cursor := before_id or after_id:
-        at = find(asked, cursor).number
-        return [
-            order for order in orders if (order.number < at if before_id else order.number > at)
-        ]
-    return [
-        order
-        for order in orders
-        if (after is None or order.submitted_ns > after)
-        and (until is None or order.submitted_ns < until)
-    ]
+    if before_id:
+        before = find(asked, before_id).number
+        yield lambda order: order.number < before
+    if after_id:
+        behind = find(asked, after_id).number
+        yield lambda order: order.number > behind
+    if after is not None:
+        yield lambda order: order.submitted_ns > after
+    if until is not None:
+        yield lambda order: order.submitted_ns < until
 
 
-def _matches(asked: Asked, order: Order) -> bool:
-    symbols = set(asked.words("symbols"))
-    side = asked.query.get("side")
-    classes = set(asked.words("asset_class"))
-    own = {order.symbol, order.symbol.replace("/", ""), *(leg.symbol for leg in order.legs)}
-    kind = order.instrument.asset_class if order.instrument else "us_option"
-    return (
-        (not symbols or not symbols.isdisjoint(own))
-        and (not side or order.side == side)
-        and (not classes or kind in classes)
+def _kinds(asked: Asked) -> Iterator[Test]:
+    side, symbols = (
+        asked.query.get("side"),
+        {each.replace("/", "") for each in asked.words("symbols")},
     )
+    classes = set(asked.words("asset_class"))
+    if side:
+        yield lambda order: order.side == side
+    if symbols:
+        yield lambda order: not symbols.isdisjoint(_symbols(order))
+    if classes:
+        yield lambda order: _class(order) in classes
+
+
+def _symbols(order: Order) -> set[str]:
+    return {each.symbol.replace("/", "") for each in (order, *order.legs)}
+
+
+def _class(order: Order) -> str:
+    # Multi-leg orders are for options alone.
+    return order.instrument.asset_class if order.instrument else "us_option"
 
 
 def found(asked: Asked) -> dict[str, Any]:
@@ -243,7 +256,7 @@ def cancel_all(asked: Asked) -> Response:
 def cancelled(asked: Asked, symbol: str | None = None) -> list[dict[str, Any]]:
     """Ask for the end of every open order; one row each."""
     rows = []
-    for order in list(asked.account.orders.values()):
+    for order in list(asked.account.open_orders.values()):
         is_own = order.parent is None or order.parent.status == "filled"
         if not order.is_working or order.ratio_qty is not None or not is_own:
             continue
