@@ -135,7 +135,7 @@ def _ordered(names: dict[str, str], start: int, end: int, back: bool) -> Iterato
 
 
 def _article(ask: Ask, article: Article) -> Json:
-    has_content = ask.query.get("include_content") == "true"
+    has_content = ask.query.get("include_content", "").lower() in ("true", "t", "1")
     when = rfc3339(article.time_ns)
     sizes = ("large", "small", "thumb")
     return {
