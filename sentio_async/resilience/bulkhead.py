@@ -87,7 +87,6 @@ class Bulkhead:
             if place in queue:
                 queue.remove(place)
                 self._waiting -= 1
-                self._pump()
             if expiry is not None:
                 expiry.cancel()
 

@@ -56,6 +56,7 @@ def verdict_of(error: BaseException | None) -> Verdict:
 def _connector_verdict(error: errors.ConnectorError) -> Verdict:
     if isinstance(error, errors.CertificateError):
         return Verdict.FAIL
+    # A word we do not know, an answer too large: it is alive, and would say the same again.
     if error.is_permanent or isinstance(error, errors.RateLimitError):
         return Verdict.NEUTRAL
     if isinstance(error, errors.APIError) and error.status_code in _NEUTRAL_STATUS:

@@ -126,6 +126,18 @@ async def test_those_who_wait_go_in_the_order_of_priority_then_of_coming():
     assert order == ["order", "account", "quote 1", "quote 2", "history"]
 
 
+async def test_a_small_call_does_not_slip_past_a_large_one_of_the_same_priority():
+    limiter = a_limiter((4, 1.0))
+    await limiter.acquire(2)
+    large = asyncio.create_task(limiter.acquire(3))
+    await asyncio.sleep(0.1)
+    small = asyncio.create_task(limiter.acquire(1))
+    await finish(large, small)
+
+    assert large.result().at == pytest.approx(1.0, abs=0.002)
+    assert small.result().at == pytest.approx(1.0, abs=0.002)
+
+
 async def test_history_is_not_starved_by_a_stream_of_quotes():
     limiter = a_limiter((1, 1.0), ageing=5.0)
     await limiter.acquire()

@@ -73,6 +73,7 @@ CASES = [  # error, repeatable call, call that must not happen twice
     (errors.NotFoundError("x", status_code=404), False, False),
     (errors.OrderRejectedError("x"), False, False),
     (errors.CertificateError("x"), False, False),
+    (errors.UnknownWordError("status", "odd"), False, False),
     (errors.InvalidRequestError("x"), False, False),
     (errors.ConfigurationError("x"), False, False),
     (errors.CircuitOpenError("x", retry_in=1.0), False, False),
