@@ -113,6 +113,7 @@ class Bars(Sequence[Bar]):
         if isinstance(index, slice):
             part = Bars(self.symbol, provider=self.provider, step=self.step, feed=self.feed)
             part.is_delayed = self.is_delayed
+            part.skipped = self.skipped
             for name in ("times_ns", *_FLOATS, "trade_count"):
                 setattr(part, name, getattr(self, name)[index])
             return part
