@@ -13,7 +13,13 @@ from sentio_async.connectors.alpaca.config import AlpacaConfig, credential_of, s
 from sentio_async.connectors.alpaca.data_extras import AlpacaDataExtras
 from sentio_async.connectors.alpaca.walks import walk_history
 from sentio_async.connectors.alpaca.wire import data_screener, sessions
-from sentio_async.connectors.alpaca.wire.data_api import Moment, Span, write_timeframe
+from sentio_async.connectors.alpaca.wire.data_api import (
+    LATEST,
+    Moment,
+    Span,
+    back_from,
+    write_timeframe,
+)
 from sentio_async.connectors.alpaca.wire.data_pages import SpanPages
 from sentio_async.connectors.alpaca.wire.data_routes import Kind, Sources, kind_of
 from sentio_async.connectors.alpaca.wire.data_rows import PROVIDER, as_snapshots
@@ -157,10 +163,12 @@ class AlpacaData(AlpacaDataExtras):
     ) -> Bars:
         """Bars from ``start`` to ``end``, oldest first, all pages of them.
 
-        Without ``start`` Alpaca begins with today.  ``options`` takes ``descending`` and, for
-        stocks, ``adjustment asof feed currency``; for crypto ``location``.
+        Without ``start``: the latest ``limit`` (100 if None) until ``end``.  ``options`` takes
+        ``descending`` and, for stocks, ``adjustment asof feed currency``; for crypto ``location``.
         """
         check_symbol(symbol)
+        if start is None:
+            return await self._latest(symbol, timeframe, end, limit or LATEST, options)
         bars = _no_bars(symbol, timeframe)
         pages = SpanPages(_span(start, end, options), limit=limit)
         while (span := pages.next()) is not None:
@@ -170,7 +178,23 @@ class AlpacaData(AlpacaDataExtras):
             pages.take(page, sum(map(len, found)))
             for part in found:
                 bars = _joined(bars, part)
-        return bars if limit is None else bars[:limit]
+        return bars if limit is None or len(bars) <= limit else bars[:limit]
+
+    async def _latest(
+        self,
+        symbol: str,
+        timeframe: str,
+        end: Moment | None,
+        limit: int,
+        options: dict[str, Any],
+    ) -> Bars:
+        """The last bars before ``end``, asked for newest first so that few pages are enough."""
+        is_descending = options.pop("descending", False)
+        start = back_from(end or self._clock.utcnow(), timeframe, limit)
+        bars = await self.get_bars(
+            symbol, timeframe, start=start, end=end, limit=limit, descending=True, **options
+        )
+        return bars if is_descending else bars[::-1]
 
     async def get_many_bars(
         self,
@@ -183,8 +207,8 @@ class AlpacaData(AlpacaDataExtras):
     ) -> Batch[Bars]:
         """Bars of many symbols in as few requests as possible; options as ``get_bars``.
 
-        A symbol without bars in the time asked for has none; one that Alpaca does not know, or
-        whose pages could not all be read, has its error.
+        Without ``start`` Alpaca begins with today.  A symbol without bars in the time asked for
+        has none; one that Alpaca does not know, or whose pages could not all be read, its error.
         """
         first = _span(start, end, options)
 
@@ -196,7 +220,7 @@ class AlpacaData(AlpacaDataExtras):
                 page = await self._session.send(call)
                 pages.take(page, sum(map(len, page.items.values())))
                 for name, part in page.items.items():
-                    found[name] = _joined(found[name], part) if name in found else part[:]
+                    found[name] = _joined(found.get(name, part[:0]), part)
             return Batch(found)
 
         return await ask_about(symbols, fetch)
@@ -213,6 +237,10 @@ class AlpacaData(AlpacaDataExtras):
     ) -> AsyncIterator[Bar]:
         """The bars of ``get_bars`` one by one, holding one page of them at a time."""
         check_symbol(symbol)
+        if start is None:
+            for bar in await self._latest(symbol, timeframe, end, limit or LATEST, options):
+                yield bar
+            return
         pages = SpanPages(_span(start, end, options), limit=limit)
         while (span := pages.next()) is not None:
             call = self._sources.past_bars([symbol], timeframe, span, **options)
@@ -231,7 +259,7 @@ class AlpacaData(AlpacaDataExtras):
         limit: int | None = None,
         **options: Any,
     ) -> AsyncIterator[Trade]:
-        """Trades from ``start`` to ``end``, oldest first; options as ``get_bars``."""
+        """Trades from ``start`` (today's if None) to ``end``, oldest first."""
         check_symbol(symbol)
         pages = SpanPages(_span(start, end, options), limit=limit)
 
@@ -249,7 +277,7 @@ class AlpacaData(AlpacaDataExtras):
         limit: int | None = None,
         **options: Any,
     ) -> AsyncIterator[Quote]:
-        """Quotes from ``start`` to ``end``, oldest first; Alpaca has none of options."""
+        """Quotes from ``start`` (today's if None) to ``end``; Alpaca has none of options."""
         check_symbol(symbol)
         pages = SpanPages(_span(start, end, options), limit=limit)
 

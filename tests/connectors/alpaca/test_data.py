@@ -130,6 +130,20 @@ async def test_a_limit_is_the_most_there_is_of_anything(data):
     assert len([q async for q in data.iter_quotes("BTC/USD", start=start, limit=5)]) == 5
 
 
+async def test_without_a_start_the_latest_bars_are_given(data):
+    bars = await data.get_bars("AAPL", "1Day", limit=30)
+    few = [bar async for bar in data.iter_bars("BTC/USD", "1Min", limit=3)]
+    newest_first = await data.get_bars("AAPL", "1Hour", end=a_while_ago(days=3), descending=True)
+
+    assert len(bars) == 30
+    assert list(bars.times_ns) == sorted(bars.times_ns)
+    assert bars[-1].age(datetime.now(UTC)) < 5 * 86_400
+    assert len(few) == 3 and few[-1].age(datetime.now(UTC)) < 600
+    assert len(newest_first) == 100
+    assert newest_first[0].time <= a_while_ago(days=3)
+    assert newest_first[0].time > newest_first[-1].time
+
+
 async def test_ticks_come_oldest_first_within_the_time_asked_for(data):
     start, end = a_while_ago(minutes=40), a_while_ago(minutes=30)
     trades = [trade async for trade in data.iter_trades("AAPL", start=start, end=end)]

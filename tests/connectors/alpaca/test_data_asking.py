@@ -1,6 +1,6 @@
 """What is asked of Alpaca: timeframes, feeds, packs of symbols, pages."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -8,6 +8,7 @@ from sentio_async import errors
 from sentio_async.connectors.alpaca.wire import data_rates, data_stocks
 from sentio_async.connectors.alpaca.wire.data_api import (
     Span,
+    back_from,
     option_feed,
     stock_feed,
     stock_history_feed,
@@ -140,6 +141,28 @@ def test_sources_reach_every_market():
     assert sources.past_trades([OPTION], Span()).path == "/v1beta1/options/trades"
     assert sources.past_trades(["A", "B"], Span()).path == "/v2/stocks/trades"
     assert sources.past_quotes(["A", "B"], Span(), feed="sip").query.endswith("feed=sip")
+
+
+@pytest.mark.parametrize(
+    ("end", "timeframe", "count"),
+    [
+        (datetime(2026, 3, 2, tzinfo=UTC), "1Min", 1000),
+        (date(2026, 3, 2), "1Hour", 50),
+        ("2026-03-02", "1Day", 100),
+        ("2026-03-02T00:00:00.123456789Z", "1Week", 20),
+    ],
+)
+def test_looking_back_spans_nights_and_weekends(end, timeframe, count):
+    start = back_from(end, timeframe, count)
+
+    minutes = {"1Min": 1, "1Hour": 60, "1Day": 390, "1Week": 1950}[timeframe] * count
+    sessions = minutes / 390
+    assert datetime(2026, 3, 2, tzinfo=UTC) - start >= timedelta(days=sessions * 7 / 5)
+
+
+def test_looking_back_ends_where_history_begins():
+    assert back_from(date(2026, 3, 2), "12Month", 10_000).year == 2015
+    assert back_from(date(2026, 3, 2), "12Month", 10**12).year == 2015
 
 
 def test_pages_go_on_until_there_is_no_token():

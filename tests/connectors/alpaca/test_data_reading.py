@@ -239,11 +239,20 @@ def test_a_trade_that_cannot_be_read_is_reported_beside_the_good_ones(bad):
 
 
 @pytest.mark.parametrize("bad", [{"c": None}, {"t": "soon"}])
-def test_a_series_of_bars_is_whole_or_not_there(bad):
-    answer = {"bars": {"KO": [a_bar(), a_bar(**bad)]}}
+def test_a_bar_that_cannot_be_read_is_reported_beside_the_good_ones(bad):
+    answer = {"bars": {"KO": [a_bar(), a_bar(**bad), a_bar(c=1.5)], "PEP": [a_bar()]}}
 
-    with pytest.raises(errors.DecodeError):
-        read(data_stocks.bars(STOCK, "1Min"), answer)
+    series = read(data_stocks.bars(STOCK, "1Min"), answer).items
+
+    assert list(series["KO"].close) == [2, 1.5]
+    assert [row.index for row in series["KO"].skipped] == [1]
+    assert series["PEP"].skipped == ()
+
+
+def test_bars_of_which_none_can_be_read_are_an_error():
+    for bad in ({"c": None}, {"t": "soon"}):
+        with pytest.raises(errors.DecodeError):
+            read(data_stocks.bars(STOCK, "1Min"), {"bars": {"KO": [a_bar(**bad)]}})
 
 
 @pytest.mark.parametrize(

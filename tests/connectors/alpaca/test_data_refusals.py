@@ -105,7 +105,7 @@ async def test_pages_that_go_in_a_circle_are_an_error(data, alpaca):
     route = alpaca.get("/v2/stocks/AAPL/bars").respond(json=page)
 
     with pytest.raises(errors.DecodeError, match="twice"):
-        await data.get_bars("AAPL", "1Min")
+        await data.get_bars("AAPL", "1Min", start="2026-03-02")
     assert route.call_count == 2
 
 
@@ -189,3 +189,14 @@ async def test_keys_go_in_headers_and_nowhere_else(data, alpaca):
     assert request.headers["apca-api-key-id"] == "PKTEST"
     assert request.headers["apca-api-secret-key"] == "secret"
     assert "secret" not in str(request.url)
+
+
+async def test_a_bar_that_cannot_be_read_is_reported_with_the_bars(data, alpaca):
+    page = {"bars": [{**BAR, "o": "?"}, BAR], "symbol": "AAPL", "next_page_token": None}
+    alpaca.get("/v2/stocks/AAPL/bars").respond(json=page)
+
+    for start in (None, "2026-03-02"):
+        bars = await data.get_bars("AAPL", "1Min", start=start)
+
+        assert len(bars) == 1
+        assert [row.index for row in bars.skipped] == [0]

@@ -8,20 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.data_problems import read_data_problem
 from sentio_async.connectors.alpaca.wire.data_rows import Feed
 from sentio_async.http.endpoint import Api, QueryValue
+from sentio_async.http.reading import ns_from_text, utc_from_ns
 from sentio_async.resilience.limiter import Priority
 
 __all__ = [
     "ANY_TIME",
+    "LATEST",
     "MOST_ROWS",
     "Moment",
     "Span",
     "api",
+    "back_from",
+    "listed",
     "option_feed",
     "stock_feed",
     "stock_history_feed",
@@ -30,6 +34,9 @@ __all__ = [
 
 Moment = date | datetime | str
 """A time that bounds a question: a date, an aware time, or the vendor's own text."""
+
+LATEST = 100
+"""Bars that are given when neither a start nor a number is asked for."""
 
 MOST_ROWS = 10_000
 """Rows of one page of history, counted over all its symbols."""
@@ -87,6 +94,9 @@ _UNITS = {
     "Month": ("Month", (1, 2, 3, 4, 6, 12)),
     "M": ("Month", (1, 2, 3, 4, 6, 12)),
 }
+_SECONDS = {"Min": 60, "Hour": 3600, "Day": 86_400, "Week": 604_800, "Month": 2_678_400}
+# Alpaca has nothing older than 2016.
+_EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 _WORDS = {"minute": "Min", "min": "Min", "hour": "Hour", "day": "Day", "week": "Week"}
 _WORDS |= {f"{word}s": unit for word, unit in _WORDS.items()}
 _WORDS |= {"month": "Month", "months": "Month", "mo": "Month"}
@@ -107,6 +117,27 @@ def write_timeframe(text: str) -> str:
     raise errors.InvalidRequestError(
         f"timeframe: {text!r} is not one of 1-59Min, 1-23Hour, 1Day, 1Week, 1/2/3/4/6/12Month"
     )
+
+
+def back_from(end: Moment, timeframe: str, count: int) -> datetime:
+    """A time before ``end`` after which there should be ``count`` bars, nights and all."""
+    found = _TIMEFRAME.fullmatch(write_timeframe(timeframe))
+    assert found is not None
+    # A session is 6.5 of 24 hours on 5 of 7 days, less holidays.
+    seconds = _SECONDS[found.group(2)] * int(found.group(1)) * count * 6
+    try:
+        return max(_EARLIEST, _as_time(end) - timedelta(seconds=seconds, days=5))
+    except OverflowError:
+        return _EARLIEST
+
+
+def _as_time(moment: Moment) -> datetime:
+    if isinstance(moment, datetime):
+        return moment
+    if isinstance(moment, str) and len(moment) > len("YYYY-MM-DD"):
+        return utc_from_ns(ns_from_text(moment))
+    day = moment if isinstance(moment, date) else date.fromisoformat(moment)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def stock_feed(name: str | None) -> Feed:

@@ -340,16 +340,25 @@ def trades_page(raw: History, *, feed: Feed = ANY_FEED) -> Page[dict[str, Rows[T
 
 def bars_page(raw: History, *, step: str = "", feed: Feed = ANY_FEED) -> Page[dict[str, Bars]]:
     """Bars by symbol, and where the rest is."""
-    if raw.skipped:
-        symbol, (first, *_) = next(iter(raw.skipped.items()))
-        # A series with a hole gives wrong indicators, so it is not given at all.
-        raise errors.DecodeError(f"bars of {symbol}: row {first.index}: {first.reason}")
-    return Page({s: _bars(s, rows, step, feed) for s, rows in raw.rows.items()}, raw.next)
+    series = {s: _bars(s, rows, step, feed) for s, rows in raw.rows.items()}
+    for symbol, skipped in raw.skipped.items():
+        series[symbol].skipped = (*skipped, *series[symbol].skipped)
+    return Page(series, raw.next)
+
+
+def _with_time(row: RawBar) -> tuple[int, RawBar]:
+    return ns_from_text(row.t), row
 
 
 def _bars(symbol: str, rows: list[RawBar], step: str, feed: Feed) -> Bars:
     bars = Bars(symbol, provider=PROVIDER, step=step, feed=feed.name, is_delayed=feed.is_delayed)
-    bars.times_ns.extend([ns_from_text(row.t) for row in rows])
+    try:
+        bars.times_ns.extend([ns_from_text(row.t) for row in rows])
+    except errors.DecodeError:
+        timed = read_rows(rows, _with_time, what=symbol)
+        bars.skipped = timed.skipped
+        bars.times_ns.extend([time_ns for time_ns, _ in timed])
+        rows = [row for _, row in timed]
     bars.open.extend([row.o for row in rows])
     bars.high.extend([row.h for row in rows])
     bars.low.extend([row.l for row in rows])
