@@ -467,6 +467,18 @@ async def test_a_replacement_against_the_rules_is_refused(order, change, words):
     assert same["status"] == "new"
 
 
+async def test_a_replaced_trail_keeps_its_high():
+    async with a_caller() as caller:
+        order = await caller.filled(side="sell", type="trailing_stop", trail_price="9")
+        path = f"/v2/orders/{order['id']}"
+        new = (await caller.ask("PATCH", path, json={"trail": "5"})).json()
+        await caller.exchange.settle()
+        new = await caller.get(f"/v2/orders/{new['id']}")
+
+    assert (new["hwm"], new["trail_price"]) == (order["hwm"], "5")
+    assert float(new["stop_price"]) == float(order["stop_price"]) + 4
+
+
 async def test_a_replacement_keeps_what_was_filled():
     async with a_caller() as caller:
         engine = caller.exchange.state.engine

@@ -216,13 +216,15 @@ def _new_prices(asked: Asked, old: Order) -> dict[str, Decimal | None]:
         if price is not None and old.type not in kinds:
             raise unprocessable(f"{old.type} orders must not have {name}")
         prices[name] = price if price is not None else getattr(old, name)
+    if old.type == "trailing_stop":
+        # It follows from the trail and the best price seen.
+        prices["stop_price"] = None
     trail = positive(body, "trail")
     if trail is None:
         return prices
     if old.type != "trailing_stop":
         raise unprocessable(f"{old.type} orders must not have trail")
-    name = "trail_price" if old.trail_price is not None else "trail_percent"
-    return {**prices, "stop_price": None, name: trail}
+    return {**prices, "trail_price" if old.trail_price is not None else "trail_percent": trail}
 
 
 def _freed(asked: Asked, old: Order) -> Decimal:
