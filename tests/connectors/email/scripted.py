@@ -10,7 +10,7 @@ class Scripted:
     """Replies by command word; a list is used up in turn, None means silence.
 
     The word `DOT` is the message, `CONNECT` the greeting, `MORE` a line in answer to a challenge.
-    `hang_up` after a word closes instead of replying.
+    `hang up` closes instead of replying; `late 250 OK` replies when the next line has come.
     """
 
     def __init__(self, **replies):
@@ -31,6 +31,7 @@ class Scripted:
         self.messages = []
         self.connections = 0
         self.paused = asyncio.Event()
+        self._held = {}
         self._writers = []
         self._tasks = set()
 
@@ -78,6 +79,8 @@ class Scripted:
             while raw := await reader.readline():
                 line = raw.decode().rstrip("\r\n")
                 self.lines.append(line)
+                if held := self._held.pop(writer, ""):
+                    writer.write(held.encode() + b"\r\n")
                 word = line.split(" ", 1)[0].upper()
                 if not await self._reply(word if word in self.replies else "MORE", writer):
                     return
@@ -92,7 +95,8 @@ class Scripted:
         if isinstance(reply, list):
             reply = reply.pop(0) if len(reply) > 1 else reply[0]
         self._last = reply or ""
-        if reply is None:
+        if reply is None or reply.startswith("late "):
+            self._held[writer] = (reply or "").removeprefix("late ")
             self.paused.set()
             return True
         if reply == "hang up":

@@ -172,7 +172,7 @@ async def test_after_a_cancelled_command_the_next_message_is_right(word):
                 await tell(mail)
         if word == "EHLO":
             mail._connections._idle.pop().cut()
-        normal, server.replies[word] = server.replies[word], None
+        normal, server.replies[word] = server.replies[word], "late 250 2.0.0 of the past"
         sending = asyncio.create_task(tell(mail, to="cancelled@x.test", event_id="cancelled"))
         await server.paused.wait()
         sending.cancel()
