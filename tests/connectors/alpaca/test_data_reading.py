@@ -19,6 +19,8 @@ from sentio_async.connectors.alpaca.wire import (
     data_stocks,
 )
 from sentio_async.connectors.alpaca.wire.data_rows import as_snapshots
+from sentio_async.connectors.alpaca.wire.data_status import read_market_status
+from sentio_async.connectors.alpaca.wire.sessions import read_market_clocks
 
 T = 1_772_463_845_000_000_000  # 2026-03-02T15:04:05Z
 STOCK = ["KO"]
@@ -94,6 +96,7 @@ def test_bars_are_columns_with_gaps_where_alpaca_says_nothing():
 
     assert (len(ko), ko.step, ko.feed, ko.provider) == (2, "1Day", "sip", "alpaca")
     assert list(ko.close) == [71.35, 71.9]
+    assert ko.times_ns[0] == 1_772_427_600_000_000_000
     assert (ko[0].vwap, ko[0].trade_count) == (71.28514, 104332)
     assert (ko[1].vwap, ko[1].trade_count) == (None, None)
     assert ko.exact("open") == [Decimal("71.1"), Decimal("71.4")]
@@ -238,7 +241,7 @@ def test_a_trade_that_cannot_be_read_is_reported_beside_the_good_ones(bad):
     assert [row.index for row in rows.skipped] == [1]
 
 
-@pytest.mark.parametrize("bad", [{"c": None}, {"t": "soon"}])
+@pytest.mark.parametrize("bad", [{"c": None}, {"t": "soon"}, {"t": "2026-03-02T15:04:00"}])
 def test_a_bar_that_cannot_be_read_is_reported_beside_the_good_ones(bad):
     answer = {"bars": {"KO": [a_bar(), a_bar(**bad), a_bar(c=1.5)], "PEP": [a_bar()]}}
 
@@ -295,3 +298,41 @@ def test_no_row_that_can_be_read_is_an_error(call, body):
         return
     # Snapshots have no frame, so a stranger's answer looks like a symbol that cannot be read.
     assert isinstance(value.errors["message"], errors.DecodeError)
+
+
+def a_clock(phase):
+    return {
+        "market": {"acronym": "NYSE"},
+        "timestamp": "2026-03-02T08:04:05.000000001-05:00",
+        "is_market_day": True,
+        "next_market_open": "2026-03-02T09:30:00-05:00",
+        "next_market_close": "2026-03-02T16:00:00-05:00",
+        "phase": phase,
+        "phase_until": "2026-03-02T09:30:00-05:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("phase", "is_open", "is_extended"),
+    [
+        ("core", True, False),
+        ("pre", False, True),
+        ("post", False, True),
+        ("closed", False, False),
+        ("lunch", False, False),
+    ],
+)
+def test_market_status_is_the_phase_of_the_main_market(phase, is_open, is_extended):
+    clocks = read_market_clocks({"clocks": [a_clock(phase)]})
+
+    status = read_market_status(clocks)
+
+    assert (status.is_open, status.is_extended_hours) == (is_open, is_extended)
+    assert status.exchanges[0].status == phase
+    assert status.at_ns == 1_772_456_645_000_000_001
+    assert status.next_open.hour == 14
+
+
+def test_market_status_without_a_clock_is_an_error():
+    with pytest.raises(errors.DecodeError):
+        read_market_status([])
