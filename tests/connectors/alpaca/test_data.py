@@ -112,7 +112,7 @@ async def test_options_have_a_chain_snapshots_trades_and_bars(data):
 
 
 async def test_bars_come_from_as_many_pages_as_there_are(data, exchange):
-    start, end = a_while_ago(days=12), a_while_ago(minutes=30)
+    start, end = a_while_ago(days=8), a_while_ago(minutes=30)
     bars = await data.get_bars("AAPL", "1Min", start=start, end=end)
 
     assert len(bars) > 10_000
@@ -166,7 +166,7 @@ async def test_newest_first_on_request(data):
 async def test_bars_of_many_symbols_are_merged_page_by_page(data):
     names = ["AAPL", "MSFT", "BTC/USD", "B@D"]
     found = await data.get_many_bars(
-        names, "1Min", start=a_while_ago(days=6), end=a_while_ago(minutes=30)
+        names, "1Min", start=a_while_ago(days=4), end=a_while_ago(minutes=30)
     )
 
     assert list(found) == names
@@ -185,7 +185,7 @@ async def test_bars_of_many_symbols_are_merged_page_by_page(data):
 )
 async def test_a_page_that_fails_is_an_error_and_not_the_end(data):
     with pytest.raises(errors.PermissionError):
-        await data.get_bars("AAPL", "1Min", start=a_while_ago(days=12), end=a_while_ago(minutes=30))
+        await data.get_bars("AAPL", "1Min", start=a_while_ago(days=8), end=a_while_ago(minutes=30))
 
 
 @pytest.mark.exchange(
@@ -197,7 +197,7 @@ async def test_a_quote_that_was_cut_short_is_asked_for_again(data):
 
 
 async def test_callers_that_share_an_answer_do_not_share_their_bars(data):
-    start, end = a_while_ago(days=12), a_while_ago(minutes=30)
+    start, end = a_while_ago(days=8), a_while_ago(minutes=30)
 
     one, other = await asyncio.gather(
         *(data.get_bars("AAPL", "1Min", start=start, end=end) for _ in range(2))
