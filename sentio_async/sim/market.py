@@ -169,6 +169,10 @@ class Market:
         rows = self.bars(symbol, "day", start, midnight_ns(today))
         return rows[-1] if rows else None
 
+    def is_recorded(self, symbol: str) -> bool:
+        """Whether its prices are recorded bars instead of made from the seed."""
+        return isinstance(self._tapes.get(symbol), ReplayTape)
+
     def is_open(self) -> bool:
         """Whether stocks trade in regular hours now."""
         return self.phase() == "open"
