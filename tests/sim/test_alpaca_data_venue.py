@@ -13,6 +13,7 @@ import pytest
 
 from sentio_async.sim.clock import SimClock
 from sentio_async.sim.exchange import Exchange
+from sentio_async.sim.market import Bar
 from tests.described import Description
 
 # A Wednesday afternoon in New York.
@@ -344,6 +345,42 @@ async def test_raw_prices_jump_at_a_split_and_adjusted_ones_do_not(
     assert raw[0]["c"] == adjusted[0]["c"] * 10
     assert raw[0]["v"] * 10 == pytest.approx(adjusted[0]["v"], abs=10)
     assert raw[-1] == adjusted[-1]
+
+
+async def test_trades_before_a_split_have_the_prices_of_their_day(
+    venue: httpx.AsyncClient,
+) -> None:
+    span = {"start": "2024-06-07T14:00:00Z", "end": "2024-06-07T14:00:59.999Z"}
+
+    bar = (await get(venue, "/v2/stocks/NVDA/bars", **span, timeframe="1Min"))["bars"][0]
+    trades = (await get(venue, "/v2/stocks/NVDA/trades", **span))["trades"]
+    quotes = (await get(venue, "/v2/stocks/NVDA/quotes", **span))["quotes"]
+
+    prices = [row["p"] for row in trades]
+    assert (prices[0], max(prices), min(prices), prices[-1]) == tuple(bar[k] for k in "ohlc")
+    assert all(row["bp"] <= bar["h"] and row["ap"] >= bar["l"] for row in quotes)
+
+
+async def test_recorded_bars_are_told_as_they_were_recorded() -> None:
+    # Five sessions around AAPL's split of June 2014, already adjusted for it.
+    days = [datetime(2014, 6, day, 4, tzinfo=UTC) for day in (5, 6, 9, 10, 11)]
+    price = Decimal("92.5")
+    bars = [
+        Bar(int(day.timestamp()) * 10**9, price, price + 1, price - 1, price, 7_000_000, 900, price)
+        for day in days
+    ]
+    async with Exchange(replay={"AAPL": bars}, venues=["alpaca_data"]) as exchange:
+        exchange.state.clock.advance(3600)
+        headers = {
+            "APCA-API-KEY-ID": exchange.alpaca_key,
+            "APCA-API-SECRET-KEY": exchange.alpaca_secret,
+        }
+        base = exchange.addresses.alpaca_data
+        async with httpx.AsyncClient(base_url=base, headers=headers) as client:
+            found = await get(client, "/v2/stocks/AAPL/bars", timeframe="1Day", start="2014-06-01")
+
+    assert len(found["bars"]) >= 3
+    assert all(row["o"] == price for row in found["bars"])
 
 
 async def test_a_chain_is_paged_and_filtered(venue: httpx.AsyncClient) -> None:

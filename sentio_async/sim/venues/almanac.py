@@ -100,6 +100,10 @@ SPLITS = (
     _split("WMT", "2024-02-26", 3),
     _split("NVDA", "2024-06-10", 10),
 )
+_SPLITS_OF = {
+    symbol: tuple(each for each in SPLITS if each.symbol == symbol)
+    for symbol in {each.symbol for each in SPLITS}
+}
 RENAMINGS = (Renaming("FB", "META", date(2022, 6, 9), "Meta Platforms, Inc."),)
 
 # Cash per share and quarter.
@@ -159,11 +163,11 @@ def _dividend(symbol: str, amount: Decimal, ex: date) -> Dividend:
     return Dividend(symbol, ex - timedelta(days=12), ex, ex, paid, amount)
 
 
-def split_factor(symbol: str, day: date) -> Decimal:
-    """How many of today's shares one share of that day became."""
+def split_factor(symbol: str, day: date, today: date) -> Decimal:
+    """How many of today's shares one share of that day has become."""
     factor = Decimal(1)
-    for each in SPLITS:
-        if each.symbol == symbol and each.executed > day:
+    for each in _SPLITS_OF.get(symbol, ()):
+        if day < each.executed <= today:
             factor *= each.new / each.old
     return factor
 

@@ -1,7 +1,7 @@
 """The market's history in the order a page is filled: lazily, forwards or backwards."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from sentio_async.sim.calendar import day_of, midnight_ns
 from sentio_async.sim.instruments import Instrument
 from sentio_async.sim.market import Bar, Market, Quote, Trade
+from sentio_async.sim.venues.almanac import split_factor
 from sentio_async.sim.venues.times import DAY, MINUTE
 
 # A window that brings fewer rows than this is followed by one twice as long.
@@ -55,24 +56,62 @@ class Tape:
         return found if found is not None and found.symbol == symbol else None
 
     def trades(self, symbol: str, start: int, end: int, *, back: bool = False) -> Iterator[Trade]:
-        """The trades from `start` to `end`, both included."""
-        return walk(
+        """The trades from `start` to `end`, both included, at the prices of their day."""
+        rows = walk(
             lambda first, last: self.market.trades(symbol, first, last),
             start,
             self._present(end),
             10 * MINUTE,
             back=back,
         )
+        if self.split_factor(symbol, start) == 1:
+            return rows
+        return (self._as_traded(symbol, row) for row in rows)
 
     def quotes(self, symbol: str, start: int, end: int, *, back: bool = False) -> Iterator[Quote]:
-        """The quotes from `start` to `end`, both included."""
-        return walk(
+        """The quotes from `start` to `end`, both included, at the prices of their day."""
+        rows = walk(
             lambda first, last: self.market.quotes(symbol, first, last),
             start,
             self._present(end),
             10 * MINUTE,
             back=back,
         )
+        if self.split_factor(symbol, start) == 1:
+            return rows
+        return (self._as_quoted(symbol, row) for row in rows)
+
+    def split_factor(self, symbol: str, time_ns: int) -> Decimal:
+        """How many of today's shares one share of that time has become."""
+        if self.market.is_recorded(symbol):
+            # Recorded bars are what was traded, splits and all.
+            return Decimal(1)
+        now = self.market.clock.now_ns()
+        return split_factor(symbol, day_of(time_ns), day_of(now))
+
+    def as_it_was(self, symbol: str, bar: Bar) -> Bar:
+        """The bar before anybody adjusted it for the splits that came later."""
+        factor = self.split_factor(symbol, bar.time_ns)
+        if factor == 1:
+            return bar
+        return replace(
+            bar,
+            open=bar.open * factor,
+            high=bar.high * factor,
+            low=bar.low * factor,
+            close=bar.close * factor,
+            volume=max(1, int(bar.volume / factor)),
+            vwap=bar.vwap * factor,
+        )
+
+    def _as_traded(self, symbol: str, row: Trade) -> Trade:
+        factor = self.split_factor(symbol, row.time_ns)
+        size = max(1, int(row.size / factor))
+        return replace(row, price=row.price * factor, size=size)
+
+    def _as_quoted(self, symbol: str, row: Quote) -> Quote:
+        factor = self.split_factor(symbol, row.time_ns)
+        return replace(row, bid=row.bid * factor, ask=row.ask * factor)
 
     def bars(
         self, symbol: str, step: int, start: int, end: int, *, back: bool = False

@@ -13,6 +13,8 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 MILLISECOND = 1_000_000
 
+_EPOCH = date(1970, 1, 1).toordinal()
+
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?"
     r"([Zz]|[+-]\d\d:?\d\d)"
@@ -54,8 +56,14 @@ def last_of_day(day: date) -> int:
 
 
 @lru_cache(maxsize=4096)
+def _day_text(days: int) -> str:
+    return date.fromordinal(_EPOCH + days).isoformat()
+
+
 def _second_text(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    days, second = divmod(seconds, 86_400)
+    minute, second = divmod(second, 60)
+    return f"{_day_text(days)}T{minute // 60:02d}:{minute % 60:02d}:{second:02d}"
 
 
 def rfc3339(ns: int) -> str:
@@ -69,4 +77,4 @@ def rfc3339(ns: int) -> str:
 
 def day_text(ns: int) -> str:
     """The UTC date of an instant as text."""
-    return _second_text(ns // SECOND)[:10]
+    return utc_day(ns).isoformat()

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from sentio_async.sim.calendar import day_of, midnight_ns, session_on
 from sentio_async.sim.instruments import Instrument
-from sentio_async.sim.market import Bar, Quote, Trade
+from sentio_async.sim.market import Bar
 from sentio_async.sim.state import State
 from sentio_async.sim.venues.alpaca import data_crypto, data_more, data_options
 from sentio_async.sim.venues.alpaca.data_asking import (
@@ -27,7 +27,6 @@ from sentio_async.sim.venues.alpaca.data_pages import Rows, Walk, framed, page
 from sentio_async.sim.venues.alpaca.data_rows import (
     IEX,
     Json,
-    adjusted,
     number,
     stock_bar,
     stock_quote,
@@ -36,7 +35,7 @@ from sentio_async.sim.venues.alpaca.data_rows import (
     whole,
 )
 from sentio_async.sim.venues.tape import Tape
-from sentio_async.sim.venues.times import DAY, rfc3339
+from sentio_async.sim.venues.times import MINUTE, rfc3339
 
 ADJUSTMENTS = frozenset({"raw", "split", "dividend", "spin-off", "all"})
 # Feeds on which nothing of this exchange trades.
@@ -122,7 +121,11 @@ def _bars(ask: Ask) -> tuple[tuple[int, int], Walk]:
         if _stock(ask, symbol) is None or feed in SILENT:
             return
         for bar in framed(ask, symbol, frame, (start, end), back):
-            yield bar.time_ns, stock_bar(adjusted(bar, symbol, kinds), feed)
+            # The market's prices run on through splits: it is the raw ones that are computed.
+            told = (
+                bar if kinds & {"split", "all"} else Tape(ask.state.market).as_it_was(symbol, bar)
+            )
+            yield bar.time_ns, stock_bar(told, feed)
 
     return ask.span(feed), walk
 
@@ -220,26 +223,25 @@ def _latest_of_one(kind: str, latest: Latest) -> Callable[[Ask], Json]:
 def _latest_bar(ask: Ask, stock: Instrument, feed: str) -> Json | None:
     bar = ask.state.market.minute_bar(stock.symbol)
     if feed == "delayed_sip":
-        end = ask.now_ns - RECENT
-        bars = Tape(ask.state.market).bars(stock.symbol, DAY // 1440, end - DAY, end, back=True)
-        bar = next(bars, None)
+        trade = ask.state.market.last_trade(stock.symbol, ask.now_ns - RECENT)
+        begin = trade.time_ns // MINUTE * MINUTE if trade is not None else 0
+        bar = next(Tape(ask.state.market).bars(stock.symbol, MINUTE, begin, begin), None)
     return stock_bar(bar, feed) if bar is not None else None
 
 
 def _latest_trade(ask: Ask, stock: Instrument, feed: str) -> Json | None:
-    trade: Trade | None = ask.state.market.last_trade(stock.symbol)
-    if feed == "delayed_sip":
-        end = ask.now_ns - RECENT
-        trade = next(Tape(ask.state.market).trades(stock.symbol, end - DAY, end, back=True), None)
+    trade = ask.state.market.last_trade(stock.symbol, _seen_by(ask, feed))
     return stock_trade(trade, feed) if trade is not None else None
 
 
 def _latest_quote(ask: Ask, stock: Instrument, feed: str) -> Json | None:
-    quote: Quote | None = ask.state.market.quote(stock.symbol)
-    if feed == "delayed_sip":
-        end = ask.now_ns - RECENT
-        quote = next(Tape(ask.state.market).quotes(stock.symbol, end - DAY, end, back=True), None)
+    quote = ask.state.market.quote(stock.symbol, _seen_by(ask, feed))
     return stock_quote(quote, tape_of(stock), feed) if quote is not None else None
+
+
+def _seen_by(ask: Ask, feed: str) -> int:
+    """The instant up to which a feed tells."""
+    return ask.now_ns - (RECENT if feed == "delayed_sip" else 0)
 
 
 def _snapshots(ask: Ask) -> Json:

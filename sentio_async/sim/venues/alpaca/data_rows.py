@@ -3,10 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-from sentio_async.sim.calendar import day_of
 from sentio_async.sim.instruments import Instrument
 from sentio_async.sim.market import Bar, Quote, Trade
-from sentio_async.sim.venues.almanac import split_factor
 from sentio_async.sim.venues.times import rfc3339
 
 Json = dict[str, Any]
@@ -14,6 +12,7 @@ Json = dict[str, Any]
 # The share of all volume that trades on IEX, in thousandths.
 IEX_SHARE = 35
 IEX = "V"
+ROUND_LOT = 100
 
 
 def number(value: Decimal | int) -> Decimal | int:
@@ -31,7 +30,7 @@ def stock_trade(trade: Trade, feed: str = "sip") -> Json:
         "x": IEX if feed == "iex" else trade.exchange,
         "p": number(trade.price),
         "s": whole(trade.size),
-        "c": list(trade.conditions) or ["@"],
+        "c": [*(trade.conditions or ("@",)), *(("I",) if trade.size < ROUND_LOT else ())],
         "i": trade.id,
         "z": trade.tape,
     }
@@ -137,23 +136,3 @@ def tape_of(instrument: Instrument) -> str:
 def whole(size: Decimal | int) -> int:
     """A size in whole shares or contracts, at least one."""
     return max(1, int(size))
-
-
-def adjusted(bar: Bar, symbol: str, kinds: frozenset[str]) -> Bar:
-    """The bar as people saw it that day, unless splits are to be adjusted for.
-
-    The market's prices are continuous, so it is the raw ones that are computed.
-    """
-    factor = Decimal(1) if kinds & {"split", "all"} else split_factor(symbol, day_of(bar.time_ns))
-    if factor == 1:
-        return bar
-    return Bar(
-        time_ns=bar.time_ns,
-        open=bar.open * factor,
-        high=bar.high * factor,
-        low=bar.low * factor,
-        close=bar.close * factor,
-        volume=max(Decimal(1), Decimal(int(bar.volume / factor))),
-        trade_count=bar.trade_count,
-        vwap=bar.vwap * factor,
-    )

@@ -66,7 +66,7 @@ def _new_splits(ask: Ask) -> Json:
     for row in _split_rows(ask):
         is_forward = row["split_to"] > row["split_from"]
         day = date.fromisoformat(row["execution_date"]) - timedelta(days=1)
-        factor = 1 / almanac.split_factor(row["ticker"], day)
+        factor = 1 / almanac.split_factor(row["ticker"], day, day_of(ask.now_ns))
         row |= {"adjustment_type": "forward_split" if is_forward else "reverse_split"}
         rows.append({**row, "historical_adjustment_factor": factor.quantize(Decimal("0.00000001"))})
     rows = filtered(ask, rows, ("ticker", "execution_date", "adjustment_type"))

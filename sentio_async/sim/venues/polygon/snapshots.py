@@ -84,6 +84,7 @@ def _snapshot(ask: Ask, named: Named) -> Json:
     row: Json = {"ticker": named.ticker}
     if today is not None:
         row["day"] = _bar(today)
+        row["day"] |= {"dv": str(today.volume)} if named.kind == "stocks" else {}
     if minute is not None:
         row["min"] = _minute(named, minute, today)
     if before is not None:

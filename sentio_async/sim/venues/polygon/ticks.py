@@ -25,6 +25,9 @@ SIP_DELAY = 221_337
 FOREX_STEP = 2 * SECOND
 CONDITIONS = {"T": 12, "F": 14, "I": 37, "O": 17, "6": 8}
 OPTION_CONDITION = 209
+ODD_LOT, ROUND_LOT = 37, 100
+# Off the exchanges: the letter of FINRA's facilities, and the id of Nasdaq's in Carteret.
+OFF_EXCHANGE, TRF = "D", 202
 
 Rows = Iterator[tuple[int, Json]]
 
@@ -92,7 +95,13 @@ def conditions(named: Named, trade: Trade) -> list[int]:
         return [1 + trade.id % 2]
     if named.kind == "options":
         return [OPTION_CONDITION]
-    return [CONDITIONS[letter] for letter in trade.conditions if letter in CONDITIONS]
+    codes = [CONDITIONS[letter] for letter in trade.conditions if letter in CONDITIONS]
+    return [*codes, ODD_LOT] if trade.size < ROUND_LOT and ODD_LOT not in codes else codes
+
+
+def trf_stamp(trade: Trade) -> int | None:
+    """When the reporting facility heard of a trade made off the exchanges."""
+    return trade.time_ns - SIP_DELAY // 2 if trade.exchange == OFF_EXCHANGE else None
 
 
 def trade_row(named: Named, trade: Trade) -> Json:
@@ -100,13 +109,14 @@ def trade_row(named: Named, trade: Trade) -> Json:
     codes = conditions(named, trade)
     row: Json = {"conditions": codes} if codes else {}
     row |= {"exchange": named.exchange(trade.exchange), "price": trade.price, "size": trade.size}
-    stamp = trade.time_ns - SIP_DELAY
+    row["participant_timestamp"] = trade.time_ns - SIP_DELAY
     if named.kind == "crypto":
-        return {**row, "id": str(trade.id), "participant_timestamp": stamp}
+        return {**row, "id": str(trade.id)}
     row |= {"sip_timestamp": trade.time_ns, "sequence_number": trade.id}
-    row["participant_timestamp"] = stamp
     if named.kind == "options":
         return row
+    if (stamp := trf_stamp(trade)) is not None:
+        row |= {"trf_id": TRF, "trf_timestamp": stamp}
     return {
         **row,
         "id": str(trade.id),
@@ -186,6 +196,8 @@ def _last_trade(ask: Ask) -> Json:
     }
     found |= {"c": codes} if codes else {}
     found |= {"ds": str(trade.size)} if named.kind == "stocks" else {}
+    if (stamp := trf_stamp(trade)) is not None and named.kind == "stocks":
+        found |= {"f": stamp, "r": TRF}
     return ask.envelope(results=found)
 
 

@@ -94,7 +94,11 @@ def _item(ask: Ask, named: Named) -> Json:
     row |= {"ticker": named.ticker, "type": named.kind}
     row["session"] = _session(*day_bars(ask, named))
     if named.kind == "options":
-        return {**row, **_option_parts(ask, named)}
+        parts = _option_parts(ask, named)
+        # Only here do the details name the underlying instead of the contract.
+        of = {k: v for k, v in parts.get("details", {}).items() if k != "ticker"}
+        underlying = parts.get("underlying_asset", {}).get("ticker", "")
+        return {**row, **parts, "details": {**of, "underlying_ticker": underlying}}
     minute = minute_bar(ask, named)
     if minute is not None:
         row["last_minute"] = _last_minute(minute)

@@ -8,7 +8,6 @@ from decimal import Decimal
 from sentio_async.sim.calendar import day_of, midnight_ns
 from sentio_async.sim.market import Bar
 from sentio_async.sim.venues import rates
-from sentio_async.sim.venues.almanac import split_factor
 from sentio_async.sim.venues.polygon.asking import Ask, Json
 from sentio_async.sim.venues.polygon.tickers import Named
 from sentio_async.sim.venues.tape import Period, merged
@@ -76,7 +75,7 @@ class Windows:
             yield from self._rated(self.named.rated, start, end, ask.now_ns, back)
             return
         for bar in self._traded(ask, start, end, back):
-            yield bar if self.adjusted else self._as_it_was(bar)
+            yield bar if self.adjusted else ask.tape.as_it_was(self.named.symbol, bar)
 
     def _traded(self, ask: Ask, start: int, end: int, back: bool) -> Iterator[Bar]:
         symbol, tape = self.named.symbol, ask.tape
@@ -121,21 +120,6 @@ class Windows:
 
     def _midnight(self, day: date) -> int:
         return utc_midnight(day) if self.named.is_utc else midnight_ns(day)
-
-    def _as_it_was(self, bar: Bar) -> Bar:
-        factor = split_factor(self.named.symbol, day_of(bar.time_ns))
-        if factor == 1:
-            return bar
-        return Bar(
-            time_ns=bar.time_ns,
-            open=bar.open * factor,
-            high=bar.high * factor,
-            low=bar.low * factor,
-            close=bar.close * factor,
-            volume=int(bar.volume / factor),
-            trade_count=bar.trade_count,
-            vwap=bar.vwap * factor,
-        )
 
 
 def _rate_bar(bar: rates.RateBar) -> Bar:
