@@ -7,9 +7,21 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from sentio_async import errors
 from sentio_async.http.endpoint import Call
 
 __all__ = ["Auth", "BearerAuth", "HeaderAuth", "NoAuth", "SecretHeaders"]
+
+
+def _sendable(name: str, secret: SecretStr) -> SecretStr:
+    """The secret, if a header can carry it; HTTP libraries print the header they refuse."""
+    text = secret.get_secret_value()
+    if not (text and text.isascii() and text.isprintable() and text == text.strip()):
+        raise errors.ConfigurationError(
+            f"the secret for the header {name} is empty, or has a space at an end, a line break "
+            "or a character that is not ASCII; was it read from a file with its last line break?"
+        )
+    return secret
 
 
 class SecretHeaders(dict[str, str]):
@@ -47,7 +59,7 @@ class HeaderAuth:
     """Fixed headers, such as a key id and its secret."""
 
     def __init__(self, headers: Mapping[str, SecretStr]) -> None:
-        self._headers = dict(headers)
+        self._headers = {name: _sendable(name, value) for name, value in headers.items()}
 
     def sign(self, call: Call[Any]) -> Mapping[str, str]:
         """The headers."""
@@ -64,7 +76,7 @@ class BearerAuth:
     def __init__(
         self, token: SecretStr, *, renew: Callable[[], Awaitable[SecretStr]] | None = None
     ) -> None:
-        self._token = token
+        self._token = _sendable("authorization", token)
         self._renew = renew
 
     def sign(self, call: Call[Any]) -> Mapping[str, str]:
@@ -75,5 +87,5 @@ class BearerAuth:
         """A new token, where there is a way to get one."""
         if self._renew is None:
             return False
-        self._token = await self._renew()
+        self._token = _sendable("authorization", await self._renew())
         return True

@@ -8,7 +8,7 @@ was sent is known from httpcore's trace, not guessed from the exception's class.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from sentio_async.errors import Outcome
 from sentio_async.http.body import read_body
 from sentio_async.http.client import AsyncClient, read_until
 from sentio_async.http.endpoint import Answer
-from sentio_async.http.problems import Evidence, from_exception
+from sentio_async.http.problems import Evidence, forget_frames, from_exception
 
 __all__ = ["Outgoing", "exchange"]
 
@@ -41,12 +41,16 @@ class Outgoing:
 
 
 async def exchange(
-    client: AsyncClient, outgoing: Outgoing, expires_at: float, tasks: set[asyncio.Task[Any]]
+    client: AsyncClient,
+    outgoing: Outgoing,
+    expires_at: float,
+    tasks: set[asyncio.Task[Any]],
+    on_left: Callable[[asyncio.Task[Any]], None],
 ) -> Answer:
     """The answer, whatever its status; raises ConnectorError with what is known of the request.
 
-    Ends at ``expires_at`` (loop time) at the latest.  ``tasks`` holds the request while it lives,
-    also when its caller has left.
+    Ends at ``expires_at`` (loop time) at the latest.  ``tasks`` holds the request while it lives;
+    ``on_left`` is given it when its caller leaves before it has ended.
     """
     evidence = Evidence()
     task = asyncio.create_task(_perform(client, outgoing, expires_at, evidence))
@@ -54,8 +58,12 @@ async def exchange(
     task.add_done_callback(tasks.discard)
     task.add_done_callback(_look_at)
     left = expires_at - asyncio.get_running_loop().time()
-    # Unlike wait_for, wait never cancels what it waits for.
-    done, _ = await asyncio.wait((task,), timeout=max(0.0, left))
+    try:
+        # Unlike wait_for, wait never cancels what it waits for.
+        done, _ = await asyncio.wait((task,), timeout=max(0.0, left))
+    finally:
+        if not task.done():
+            on_left(task)
     if not done:
         raise errors.DeadlineExceededError(
             "no whole answer within the time allowed", outcome=evidence.outcome, phase="read"
@@ -83,21 +91,37 @@ async def _perform(
     # Only this task sees it, and the reads of its own connection.
     read_until.set(expires_at)
     try:
-        request = _build(client, outgoing, expires_at - loop.time(), evidence)
-        response = await client.send(request, stream=True, auth=None, follow_redirects=False)
-        try:
-            body = await _body_of(response, outgoing.max_body, keep_going)
-        finally:
-            await response.aclose()
+        return await _ask(client, outgoing, expires_at, (evidence, keep_going))
     except Exception as exc:
         error = from_exception(exc, evidence)
-        if error is None or error is exc:
+        if error is None:
             raise
-        if error.outcome is Outcome.UNKNOWN and loop.time() >= expires_at:
-            raise errors.DeadlineExceededError(
-                "no whole answer within the time allowed", outcome=error.outcome, phase="read"
-            ) from exc
-        raise error from exc
+        is_late = error is not exc and loop.time() >= expires_at
+    if is_late and error.outcome is Outcome.UNKNOWN:
+        late = errors.DeadlineExceededError(
+            "no whole answer within the time allowed", outcome=error.outcome, phase="read"
+        )
+        late.__notes__ = error.__notes__
+        error = late
+    # Not inside the except clause: the frames of httpx hold URLs and headers, and tools that
+    # report errors show the locals of every frame.
+    raise forget_frames(error)
+
+
+async def _ask(
+    client: AsyncClient,
+    outgoing: Outgoing,
+    expires_at: float,
+    witness: tuple[Evidence, Callable[[], None]],
+) -> Answer:
+    evidence, keep_going = witness
+    left = expires_at - asyncio.get_running_loop().time()
+    request = _build(client, outgoing, left, evidence)
+    response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+    try:
+        body = await _body_of(response, outgoing.max_body, keep_going)
+    finally:
+        await response.aclose()
     return Answer(response.status_code, _lower(response.headers), body)
 
 

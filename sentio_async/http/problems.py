@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,9 +18,12 @@ from sentio_async.http.endpoint import Answer, Call, Problem
 from sentio_async.http.redaction import redactor
 from sentio_async.resilience.retry_after import retry_after_from
 
-__all__ = ["Evidence", "from_answer", "from_exception", "from_problem"]
+__all__ = ["Evidence", "forget_frames", "from_answer", "from_exception", "from_problem"]
+
+E = TypeVar("E", bound=BaseException)
 
 _MOST_OF_A_BODY = 2048
+_DEEPEST = 8
 _REQUEST_IDS = ("x-request-id", "apca-request-id", "request-id")
 
 # A proxy or an overloaded server may say these after it has passed the request on.
@@ -59,7 +62,40 @@ class Evidence:
 
 
 def from_exception(exc: Exception, evidence: Evidence) -> errors.ConnectorError | None:
-    """Our error for a failed exchange; None for an exception that is nobody's business here."""
+    """Our error for a failed exchange; None for an exception that is nobody's business here.
+
+    The foreign exception itself is not kept: a note has its words, without secrets.
+    """
+    error = _translated(exc, evidence)
+    if error is not None and error is not exc:
+        error.add_note(f"underneath: {_chain(exc)}")
+    return error
+
+
+def forget_frames(error: E) -> E:
+    """The error, it and whatever led to it without the frames they came through."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            waiting += [each.__cause__, each.__context__]
+    return error
+
+
+def _chain(exc: BaseException) -> str:
+    words: list[str] = []
+    cause: BaseException | None = exc
+    while cause is not None and len(words) < _DEEPEST:
+        kind = type(cause)
+        words.append(f"{kind.__module__}.{kind.__qualname__}: {cause}".removesuffix(": "))
+        cause = cause.__cause__ or cause.__context__
+    return redactor.scrub(" <- ".join(words))
+
+
+def _translated(exc: Exception, evidence: Evidence) -> errors.ConnectorError | None:
     match exc:
         case errors.ConnectorError():
             return exc
@@ -67,6 +103,10 @@ def from_exception(exc: Exception, evidence: Evidence) -> errors.ConnectorError 
             return _too_late(exc, evidence)
         case httpx.ConnectError():
             return _not_connected(exc)
+        case UnicodeError():
+            return errors.InvalidRequestError(
+                "request cannot be sent: a header has a character that is not ASCII"
+            )
         case httpx.InvalidURL() | httpx.UnsupportedProtocol() | httpx.LocalProtocolError():
             return errors.InvalidRequestError(f"request cannot be sent: {_words(exc)}")
         case httpx.RemoteProtocolError():
@@ -149,8 +189,8 @@ def from_problem(
     kind = problem.kind or _kind_of(answer.status)
     known: dict[str, Any] = {
         "status_code": answer.status,
-        "code": problem.code,
-        "details": dict(problem.details),
+        "code": redactor.scrub_all(problem.code),
+        "details": redactor.scrub_all(dict(problem.details)),
         "request_id": _request_id(answer),
         "body": redactor.scrub(answer.body[:_MOST_OF_A_BODY].decode("utf-8", "replace")),
         "response": answer,

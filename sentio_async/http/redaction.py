@@ -11,7 +11,8 @@ import base64
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 __all__ = ["REDACTED", "Redactor", "install_log_filters", "redactor"]
@@ -53,7 +54,8 @@ def _forms(secret: str) -> set[str]:
         inner = text[(0, 2, 3)[shift] : len(text) - (1 if (len(raw) + shift) % 3 else 0)]
         if len(inner) >= 2 * _SHORTEST:
             forms |= {inner, inner.replace("+", "-").replace("/", "_")}
-    forms.add(repr(secret)[1:-1])
+    # And as Python shows texts and bytes.
+    forms |= {repr(secret)[1:-1], repr(raw)[2:-1]}
     return {form for form in forms if len(form) >= _SHORTEST}
 
 
@@ -85,6 +87,20 @@ class Redactor:
         if self._pattern is not None:
             text = self._pattern.sub(REDACTED, text)
         return _NAMED.sub(rf"\1{REDACTED}", text)
+
+    def scrub_all(self, value: Any) -> Any:
+        """The same for every text inside a value from JSON."""
+        if isinstance(value, str):
+            return self.scrub(value)
+        if isinstance(value, Mapping):
+            return {self.scrub_all(name): self.scrub_all(each) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.scrub_all(each) for each in value]
+        return value
+
+    def knows_any_in(self, text: str) -> bool:
+        """Whether one of the secrets is in the text."""
+        return self._pattern is not None and self._pattern.search(text) is not None
 
     def __repr__(self) -> str:
         return f"<Redactor of {len(self._known)} secrets>"

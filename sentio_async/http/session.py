@@ -158,9 +158,15 @@ class Session:
             timeouts=self._config.timeouts,
             max_body=call.endpoint.max_body or self._config.max_body_bytes,
         )
-        answer = await exchange(self._resources.client, outgoing, expires_at, self._resources.tasks)
+        client, tasks = self._resources.client, self._resources.tasks
+        answer = await exchange(client, outgoing, expires_at, tasks, self._keep_place)
         self._observe(call, answer)
         return answer
+
+    def _keep_place(self, task: asyncio.Task[Any]) -> None:
+        """A request whose caller has left still counts among those under way."""
+        self._bulkhead.hold()
+        task.add_done_callback(lambda _: self._bulkhead.release())
 
     async def _refresh(self, proof: int) -> bool:
         """Get new proof once, however many calls found the old one refused at the same time."""

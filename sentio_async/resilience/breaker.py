@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
@@ -329,14 +329,34 @@ class CircuitBreaker:
             tell(self._listeners, event)
 
 
+@overload
 def circuit_breaker(
-    breaker: CircuitBreaker | BreakerPolicy | None = None,
+    function: Callable[P, Coroutine[Any, Any, T]], /
+) -> Callable[P, Coroutine[Any, Any, T]]: ...
+
+
+@overload
+def circuit_breaker(
+    breaker: CircuitBreaker | BreakerPolicy | None = ...,
+    /,
+    *,
+    verdict: Callable[[BaseException], Verdict] = ...,
+    clock: Clock = ...,
+    listeners: Sequence[Listener] = ...,
+) -> Decorator: ...
+
+
+def circuit_breaker(
+    breaker: Any = None,
+    /,
     *,
     verdict: Callable[[BaseException], Verdict] = verdict_of,
     clock: Clock = SYSTEM_CLOCK,
     listeners: Sequence[Listener] = (),
-) -> Decorator:
+) -> Any:
     """Stop calling a function whose service fails; give a CircuitBreaker to share one."""
+    if breaker is not None and not isinstance(breaker, CircuitBreaker | BreakerPolicy):
+        return circuit_breaker(verdict=verdict, clock=clock, listeners=listeners)(breaker)
 
     def decorate(
         function: Callable[P, Coroutine[Any, Any, T]],

@@ -55,6 +55,10 @@ class Bulkhead:
         if self._waiting:
             self._pump()
 
+    def hold(self) -> None:
+        """Take a place without waiting, for work that goes on although its caller leaves."""
+        self.in_use += 1
+
     @asynccontextmanager
     async def slot(
         self, *, priority: Priority = Priority.QUOTES, deadline: float | None = None

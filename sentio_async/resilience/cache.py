@@ -19,17 +19,27 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+class _Flight(Generic[V]):
+    """Work under way, and how many wait for it."""
+
+    __slots__ = ("riders", "task")
+
+    def __init__(self, task: asyncio.Task[V]) -> None:
+        self.task = task
+        self.riders = 0
+
+
 class SingleFlight(Generic[K, V]):
     """Concurrent calls with the same key share one piece of work and its result or error.
 
     The work runs in a task of its own: whoever asked first may be cancelled without ending it
-    for the others, and each waits no longer than its own ``with_deadline`` allows.  Nothing is
-    kept once it is done.
+    for the others, and each waits no longer than its own ``with_deadline`` allows.  When nobody
+    waits for it any more, it is cancelled.  Nothing is kept once it is done.
     """
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
-        self._flights: dict[K, asyncio.Task[V]] = {}
+        self._flights: dict[K, _Flight[V]] = {}
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -39,28 +49,42 @@ class SingleFlight(Generic[K, V]):
         flight = self._flights.get(key)
         if flight is None:
             flight = self._start(key, work)
+        flight.riders += 1
+        try:
+            return await self._ride(flight.task)
+        finally:
+            flight.riders -= 1
+            if not flight.riders and not flight.task.done():
+                self._forget(key, flight)
+                flight.task.cancel()
+
+    async def _ride(self, task: asyncio.Task[V]) -> V:
         left = remaining(self._clock)
         if left == math.inf:
-            return await asyncio.shield(flight)
-        await asyncio.wait((flight,), timeout=left)
-        if not flight.done():
+            return await asyncio.shield(task)
+        await asyncio.wait((task,), timeout=left)
+        if not task.done():
             raise errors.DeadlineExceededError("no time left to wait for the answer")
-        return flight.result()
+        return task.result()
 
-    def _start(self, key: K, work: Callable[[], Awaitable[V]]) -> asyncio.Task[V]:
+    def _start(self, key: K, work: Callable[[], Awaitable[V]]) -> _Flight[V]:
         # The deadline of whoever came first is not everybody's.
         context = copy_context()
         context.run(replace_deadline, None)
         loop = asyncio.get_running_loop()
-        flight = loop.create_task(_awaited(work), context=context)
+        flight = _Flight(loop.create_task(_awaited(work), context=context))
         self._flights[key] = flight
-        flight.add_done_callback(lambda done: self._landed(key, done))
+        flight.task.add_done_callback(lambda _: self._landed(key, flight))
         return flight
 
-    def _landed(self, key: K, flight: asyncio.Task[V]) -> None:
-        del self._flights[key]
-        if not flight.cancelled():
-            flight.exception()  # seen, even when everybody who asked has left
+    def _landed(self, key: K, flight: _Flight[V]) -> None:
+        self._forget(key, flight)
+        if not flight.task.cancelled():
+            flight.task.exception()  # seen, even when everybody who asked has left
+
+    def _forget(self, key: K, flight: _Flight[V]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
 
 
 async def _awaited(work: Callable[[], Awaitable[V]]) -> V:

@@ -57,6 +57,22 @@ async def test_a_cancelled_leader_does_not_cancel_the_others():
     assert source.calls == 1
 
 
+async def test_work_that_nobody_waits_for_any_more_ends_and_a_newcomer_starts_afresh():
+    flights, source = SingleFlight(), Source()
+    waiting = [asyncio.create_task(flights.run("AAPL", source)) for _ in range(3)]
+    await asyncio.sleep(0.5)
+
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    left = len(flights)
+    result = await flights.run("AAPL", source)
+
+    assert left == 0
+    assert result == 2
+    assert len(asyncio.all_tasks()) == 1
+
+
 async def test_an_error_is_everybodys_and_is_not_kept():
     boom = errors.ServerError("x")
     flights, source = SingleFlight(), Source(error=boom)
