@@ -370,6 +370,16 @@ async def test_the_failure_that_opens_it_is_raised_as_itself():
         await call()
 
 
+async def test_it_decorates_without_brackets_too():
+    @circuit_breaker
+    async def call() -> str:
+        return "fine"
+
+    assert await call() == "fine"
+    with pytest.raises(TypeError, match="@circuit_breaker takes async def functions"):
+        circuit_breaker(lambda: None)
+
+
 @pytest.mark.asyncio
 @pytest.mark.looptime
 async def test_cancelled_calls_never_open_it():
