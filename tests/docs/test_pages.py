@@ -1,0 +1,74 @@
+"""What the pages show, works."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from sentio_async.cli import COMMANDS
+from tests.docs.pages import CHECKOUT, PAGES, blocks_of, name_of, prose_of
+from tests.docs.running import run_page
+from tests.docs.venues import environment_of, exchange_in_a_thread, stand_ins_for
+
+WITH_CODE = [page for page in PAGES if any(b.language == "python" for b in blocks_of(page))]
+WITH_TESTS = [page for page in PAGES if any("test" in b.flags for b in blocks_of(page))]
+COMMAND = re.compile(r"sentio-async (?P<command>[a-z][a-z-]*)(?P<rest>[^`\n|&]*)")
+INI = "[pytest]\nasyncio_mode = auto\nfilterwarnings = error\naddopts = -q -p no:cacheprovider\n"
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page, monkeypatch):
+    with exchange_in_a_thread() as exchange:
+        for name, value in environment_of(exchange).items():
+            monkeypatch.setenv(name, value)
+
+        assert run_page(page, stand_ins_for(exchange)) == []
+
+
+def test_the_tests_shown_in_pages_pass(tmp_path):
+    (tmp_path / "pytest.ini").write_text(INI)
+    for page in WITH_TESTS:
+        shown = "\n\n".join(block.text for block in blocks_of(page) if "test" in block.flags)
+        (tmp_path / f"test_{page.stem.replace('-', '_')}.py").write_text(shown)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    plugins = [] if _is_installed() else ["-p", "sentio_async.testing.plugin"]
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugins, "."],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+    assert WITH_TESTS
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def _is_installed() -> bool:
+    from importlib.metadata import entry_points
+
+    return any(e.value == "sentio_async.testing.plugin" for e in entry_points(group="pytest11"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_that_a_page_names_exists(page):
+    shells = [b.text for b in blocks_of(page) if b.language in {"sh", "console", "bash"}]
+    for found in COMMAND.finditer("\n".join([*shells, *re.findall(r"`[^`\n]+`", prose_of(page))])):
+        assert found["command"] in COMMANDS, found[0]
+        known = options_of(found["command"])
+        for option in re.findall(r"(?<!\S)--[a-z-]+", found["rest"]):
+            assert option in known, found[0]
+
+
+def options_of(command: str) -> set[str]:
+    import typer
+
+    from sentio_async.cli import _app
+
+    group = typer.main.get_command(_app())
+    return {name for each in group.commands[command].params for name in each.opts} | {"--help"}
