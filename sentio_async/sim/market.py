@@ -7,7 +7,6 @@ by volume. Longer bars are exactly their minutes. Nothing after the clock's time
 bar under way holds what has traded so far.
 """
 
-import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as changed
@@ -31,13 +30,10 @@ from sentio_async.sim.prices import (
     ticks,
 )
 from sentio_async.sim.replay import Replay, ReplayTape
-from sentio_async.sim.rows import Bar, Quote, Trade
+from sentio_async.sim.rows import Bar, Quote, Trade, bar_of, quotes_of, trades_of, whole
 
 __all__ = ["Bar", "Market", "Quote", "Step", "Trade"]
 
-_LEAD_NS = 40_000
-_STOCK_EXCHANGES = "QPKVZNJD"
-_TAPES = {"NYSE": "A", "ARCA": "B", "NASDAQ": "C"}
 # The longest step is a month.
 _LONGEST = 32 * 24 * 60 * MINUTE
 
@@ -140,7 +136,7 @@ class Market:
         made = []
         for begin, group in groupby(cells, key=lambda cell: _bucket(cell.time_ns, step)):
             if start_ns <= begin < end_ns:
-                made.append(_bar(begin, list(group), instrument))
+                made.append(bar_of(begin, list(group), instrument))
         return made
 
     def minute_bar(self, symbol: str) -> Bar | None:
@@ -265,7 +261,7 @@ class Market:
             if finer
             else self._singles(symbol, last, now + 1)
         )
-        return [*cells, _whole(last, parts)] if parts else cells
+        return [*cells, whole(last, parts)] if parts else cells
 
     def _singles(self, symbol: str, cell: Cell, until_ns: int) -> list[Cell]:
         instrument = self.instruments.get(symbol)
@@ -285,22 +281,11 @@ class Market:
         chance = luck(self._seed, symbol, "ticks", cell.begin_ns)
         count = max(4, cell.trades)
         rows = ticks(cell, min(count, 30), chance)
-        return _trades(instrument, rows, chance), _quotes(instrument, rows, cell.end_ns, chance)
+        return trades_of(instrument, rows, chance), quotes_of(instrument, rows, cell.end_ns, chance)
 
     @staticmethod
     def _only(rows: list[Bar]) -> Bar | None:
         return rows[0] if rows else None
-
-
-def _whole(cell: Cell, parts: list[Cell]) -> Cell:
-    return cell._replace(
-        open=parts[0].open,
-        high=max(part.high for part in parts),
-        low=min(part.low for part in parts),
-        close=parts[-1].close,
-        volume=sum(part.volume for part in parts),
-        trades=sum(part.trades for part in parts),
-    )
 
 
 def _bucket(time_ns: int, step: Step) -> int:
@@ -312,95 +297,3 @@ def _bucket(time_ns: int, step: Step) -> int:
     elif step == "month":
         day = day.replace(day=1)
     return midnight_ns(day)
-
-
-def _bar(begin: int, cells: list[Cell], instrument: Instrument) -> Bar:
-    cell = cells[0] if len(cells) == 1 else _whole(cells[0], cells)
-    digits = -instrument.digits
-    weights = [part.volume or 1 for part in cells]
-    typical = [part.open + part.high + part.low + part.close for part in cells]
-    total = sum(weight * price for weight, price in zip(weights, typical, strict=True))
-    vwap = Decimal(total * 25 // sum(weights)).scaleb(digits - 2)
-    return Bar(
-        begin,
-        Decimal(cell.open).scaleb(digits),
-        Decimal(cell.high).scaleb(digits),
-        Decimal(cell.low).scaleb(digits),
-        Decimal(cell.close).scaleb(digits),
-        _size(cell.volume, instrument),
-        cell.trades,
-        vwap,
-    )
-
-
-def _size(lots: int, instrument: Instrument) -> int | Decimal:
-    digits = instrument.size_digits
-    return Decimal(lots).scaleb(-digits) if digits else lots
-
-
-def _trades(
-    instrument: Instrument, rows: list[tuple[int, int, int]], chance: random.Random
-) -> list[Trade]:
-    conditions, tape = _marks(instrument)
-    made = []
-    for n, (time_ns, price, lots) in enumerate(rows):
-        made.append(
-            Trade(
-                time_ns,
-                Decimal(price).scaleb(-instrument.digits),
-                _size(lots, instrument),
-                time_ns // MINUTE * 100 + n,
-                _exchange(instrument, chance),
-                conditions,
-                tape,
-            )
-        )
-    return made
-
-
-def _quotes(
-    instrument: Instrument, rows: list[tuple[int, int, int]], end_ns: int, chance: random.Random
-) -> list[Quote]:
-    made: list[Quote] = []
-    for n, (time_ns, price, _) in enumerate(rows):
-        after = rows[n + 1][0] - _LEAD_NS if n + 1 < len(rows) else end_ns
-        moments = (time_ns - _LEAD_NS, (time_ns + after) // 2)
-        made.extend(_quote(instrument, at, price, chance) for at in moments)
-    return made
-
-
-def _quote(instrument: Instrument, at_ns: int, price: int, chance: random.Random) -> Quote:
-    """Bid and ask with the price on one of them, a hundredth of a percent apart."""
-    spread = max(1, price // 10_000)
-    bid = price if chance.random() < 0.5 and price > spread else max(1, price - spread)
-    ask = max(price, bid + spread)
-    digits = -instrument.digits
-    sizes: list[int | Decimal] = [1 + int(chance.random() * 9), 1 + int(chance.random() * 9)]
-    if instrument.asset_class == "us_equity":
-        sizes = [100 * size for size in sizes]
-    elif instrument.asset_class == "crypto":
-        sizes = [Decimal(size) / 8 for size in sizes]
-    return Quote(
-        instrument.symbol,
-        at_ns,
-        Decimal(bid).scaleb(digits),
-        Decimal(ask).scaleb(digits),
-        sizes[0],
-        sizes[1],
-        _exchange(instrument, chance),
-        _exchange(instrument, chance),
-    )
-
-
-def _exchange(instrument: Instrument, chance: random.Random) -> str:
-    if instrument.asset_class == "crypto":
-        return "CBSE"
-    return _STOCK_EXCHANGES[int(chance.random() * len(_STOCK_EXCHANGES))]
-
-
-def _marks(instrument: Instrument) -> tuple[tuple[str, ...], str]:
-    if instrument.asset_class == "crypto":
-        return (), ""
-    if instrument.asset_class == "us_option":
-        return ("a",), ""
-    return ("@",), _TAPES.get(instrument.exchange, "C")

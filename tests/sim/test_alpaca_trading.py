@@ -609,3 +609,160 @@ async def test_the_clock_keeps_new_york_hours_when_told_to():
     }
     assert (other["phase"], other["phase_until"]) == ("post", "2026-03-13T20:00:00-04:00")
     assert order["status"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "words"),
+    [
+        ("GET", "/v2/account/activities?activity_types=NOPE", None, "invalid activity type"),
+        ("GET", "/v2/account/activities?category=all", None, "invalid category"),
+        ("GET", "/v2/account/activities/NOPE", None, "invalid activity type"),
+        ("GET", "/v2/account/activities?date=2026-01-01&after=2026-01-01", None, "date cannot"),
+        ("GET", "/v2/account/activities?date=soon", None, "invalid date"),
+        ("GET", "/v2/account/activities?page_size=0", None, "page_size must be between"),
+        ("PATCH", "/v2/account/configurations", {"no_shorting": "x"}, "invalid no_shorting"),
+        ("PATCH", "/v2/account/configurations", {"trade_confirm_email": "x"}, "invalid trade"),
+        ("PATCH", "/v2/account/configurations", {"max_margin_multiplier": "9"}, "invalid max"),
+        ("PATCH", "/v2/account/configurations", {"max_options_trading_level": 7}, "invalid max"),
+        ("GET", "/v2/account/portfolio/history?timeframe=2D", None, "invalid timeframe"),
+        ("GET", "/v2/account/portfolio/history?period=1A&timeframe=1Min", None, "too short"),
+        ("GET", "/v2/account/portfolio/history?start=2026-03-11T23:00:00Z", None, "start must"),
+        (
+            "GET",
+            "/v2/account/portfolio/history?start=2026-01-01&end=2026-02-01&period=1D",
+            None,
+            "only two of",
+        ),
+        ("GET", "/v2/assets?status=gone", None, "invalid status"),
+        ("GET", "/v2/assets?asset_class=art", None, "invalid asset_class"),
+        ("GET", "/v2/assets/NOPE", None, "asset not found for NOPE"),
+        ("GET", "/v2/options/contracts?page_token=%21", None, "invalid page_token"),
+        ("GET", "/v2/options/contracts?strike_price_gte=x", None, "invalid strike_price_gte"),
+        ("GET", "/v2/calendar?date_type=LUNCH", None, "invalid date_type"),
+        ("GET", "/v3/clock?markets=XETR", None, "invalid market"),
+        ("GET", "/v3/calendar/NYSE?timezone=Mars", None, "invalid timezone"),
+        ("GET", "/v3/calendar/NYSE?start=2026-01-01&end=2028-01-01", None, "end must be"),
+        ("GET", "/v2/orders?status=some", None, "invalid status"),
+        ("GET", "/v2/orders?after=never", None, "invalid after"),
+        ("GET", f"/v2/orders?before_order_id={MISSING}&after_order_id=x", None, "only one of"),
+        ("GET", "/v2/orders:by_client_order_id?client_order_id=x", None, "order not found"),
+        ("POST", "/v2/watchlists", {"symbols": ["AAPL"]}, "name is required"),
+        ("POST", "/v2/watchlists", {"name": "x" * 65}, "no more than 64"),
+        ("POST", "/v2/watchlists", {"name": "x", "symbols": "AAPL"}, "invalid symbols"),
+        ("POST", "/v2/watchlists", {"name": "x", "symbols": ["NOPE"]}, "asset not found"),
+        ("DELETE", "/v2/watchlists:by_name?name=x", None, "watchlist not found"),
+        ("GET", "/v2/corporate_actions/announcements", None, "are required"),
+        (
+            "GET",
+            "/v2/corporate_actions/announcements?ca_types=x&since=2026-01-01&until=2026-01-02",
+            None,
+            "invalid ca_types",
+        ),
+        (
+            "GET",
+            "/v2/corporate_actions/announcements?ca_types=merger&since=2025-01-01&until=2026-01-02",
+            None,
+            "cannot exceed 90 days",
+        ),
+        ("GET", f"/v2/corporate_actions/announcements/{MISSING}", None, "not found"),
+        ("DELETE", "/v2/positions/AAPL?qty=1", None, "position does not exist"),
+        ("DELETE", "/v2/positions/SPY?qty=1&percentage=2", None, "only one of"),
+        ("DELETE", "/v2/positions/SPY?percentage=200", None, "between 0 and 100"),
+        ("DELETE", "/v2/positions/SPY?qty=50", None, "insufficient qty available"),
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_refused(method, path, body, words):
+    async with a_caller() as caller:
+        await caller.filled(symbol="SPY")
+        answer = await caller.ask(method, path, json=body)
+
+    assert answer.status_code in {403, 404, 422}
+    assert words in answer.json()["message"]
+    assert isinstance(answer.json()["code"], int)
+
+
+async def test_a_watchlist_holds_a_symbol_and_a_name_once():
+    async with a_caller() as caller:
+        made = await caller.ask("POST", "/v2/watchlists", json={"name": "x", "symbols": ["F"]})
+        path = f"/v2/watchlists/{made.json()['id']}"
+        name = await caller.ask("POST", "/v2/watchlists", json={"name": "x"})
+        symbol = await caller.ask("POST", path, json={"symbol": "F"})
+        absent = await caller.ask("DELETE", f"{path}/SPY")
+        kept = await caller.ask("PUT", path, json={"symbols": ["SPY", "SPY"]})
+
+    assert [name.status_code, symbol.status_code, absent.status_code] == [422, 422, 404]
+    assert [each["symbol"] for each in kept.json()["assets"]] == ["SPY"]
+
+
+async def test_options_follow_their_rules():
+    call, put = "F260313C00011000", "F260313P00011000"
+    async with a_caller() as caller:
+        dear = await caller.refused(symbol=call, qty="500000")
+        simple = await caller.refused(symbol=call, type="trailing_stop", trail_price="1")
+        covered = await caller.refused(symbol=put, side="sell", qty="1000")
+        secured = await caller.place(symbol=put, side="sell")
+        await caller.filled(symbol="F", qty="100")
+        written = await caller.place(symbol=call, side="sell")
+        await caller.ask(
+            "PATCH", "/v2/account/configurations", json={"max_options_trading_level": 0}
+        )
+        off = await caller.refused(symbol=call)
+
+    assert dear[1]["message"].startswith("insufficient options buying power for order (required:")
+    assert simple[0] == 422
+    assert covered[1]["message"] == "account not eligible to trade uncovered option contracts"
+    assert secured.status_code == written.status_code == 200
+    assert off[1]["message"] == "account not eligible to trade options"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"type": "stop"}, "must be market or limit"),
+        ({"time_in_force": "ioc"}, "invalid time_in_force"),
+        ({"qty": None}, "qty is required"),
+        ({"qty": "0.5"}, "qty must be integer"),
+        ({"type": "limit"}, "limit orders require only limit price"),
+        ({"legs": ["x", "y"]}, "invalid legs"),
+        ({"sides": ("sell", "sell")}, "uncovered option contracts"),
+        ({"symbols": ("AAPL", "F")}, "for option contracts"),
+        ({"symbols": ("F260313C00011000",) * 2}, "must not repeat"),
+        ({"ratio": "0.5"}, "ratio_qty must be integer"),
+        ({"sides": ("", "buy")}, "side is required"),
+        ({"qty": "5000"}, "insufficient options buying power"),
+    ],
+)
+async def test_spreads_follow_their_rules(change, words):
+    symbols = change.pop("symbols", ("F260313C00010000", "F260313C00012000"))
+    sides, ratio = change.pop("sides", ("buy", "sell")), change.pop("ratio", "1")
+    legs = [
+        {"symbol": symbol, "side": side, "ratio_qty": ratio}
+        for symbol, side in zip(symbols, sides, strict=True)
+    ]
+    order = {"order_class": "mleg", "legs": legs, "symbol": None, "side": None, **change}
+    async with a_caller() as caller:
+        status, body = await caller.refused(**order)
+
+    assert status in {403, 422}
+    assert words in body["message"]
+
+
+async def test_a_spread_waits_for_its_net_price_and_is_cancelled_whole():
+    legs = [
+        {"symbol": "F260313C00010000", "side": "buy", "ratio_qty": "1"},
+        {"symbol": "F260313C00012000", "position_intent": "sell_to_open", "ratio_qty": "1"},
+    ]
+    order = {"order_class": "mleg", "legs": legs, "symbol": None, "side": None}
+    async with a_caller() as caller:
+        low = await caller.filled(**order, **a_limit("0.01"))
+        leg = await caller.ask("GET", f"/v2/orders/{low['id']}?nested=true")
+        alone = await caller.ask("DELETE", f"/v2/orders/{leg.json()['legs'][0]['id']}")
+        await caller.ask("DELETE", f"/v2/orders/{low['id']}")
+        high = await caller.filled(**order, **a_limit("2.5"))
+        ended = await caller.get(f"/v2/orders/{low['id']}", nested="true")
+
+    assert (low["symbol"], low["side"], low["status"]) == ("", "", "new")
+    assert alone.status_code == 422
+    assert {ended["status"], *(each["status"] for each in ended["legs"])} == {"canceled"}
+    assert high["status"] == "filled"
+    assert 0 < float(high["filled_avg_price"]) <= 2.5

@@ -86,6 +86,51 @@ def test_the_last_trade_lies_within_the_quotes_around_it(symbol):
             assert quote.time_ns <= at
 
 
+def test_quotes_of_a_range_are_those_that_stood_one_after_another():
+    market = a_market()
+    start, end = NOW // MINUTE * MINUTE - 2 * MINUTE, NOW // MINUTE * MINUTE
+    rows = market.quotes("AAPL", start, end)
+
+    assert [row.time_ns for row in rows] == sorted({row.time_ns for row in rows})
+    assert len(rows) == 2 * len(market.trades("AAPL", start, end))
+    assert all(market.quote("AAPL", row.time_ns) == row for row in rows)
+    assert market.quotes("NOPE", NOW - MINUTE, NOW) == []
+
+
+def test_bars_of_seconds_are_made_of_trades():
+    market = a_market()
+    bars = market.bars("AAPL", SECOND, NOW - 30 * SECOND, NOW)
+    trades = market.trades("AAPL", NOW - 30 * SECOND, NOW)
+
+    assert sum(bar.volume for bar in bars) == sum(trade.size for trade in trades)
+    assert {bar.time_ns for bar in bars} == {t.time_ns // SECOND * SECOND for t in trades}
+
+
+def test_weeks_begin_on_monday_and_months_on_the_first():
+    market = a_market()
+    weeks = market.bars("AAPL", "week", NOW - 30 * 24 * HOUR, NOW)
+    months = market.bars("AAPL", "month", NOW - 100 * 24 * HOUR, NOW)
+
+    assert {day_of_week(bar) for bar in weeks} == {0}
+    assert [datetime.fromtimestamp(bar.time_ns / SECOND, UTC).day for bar in months] == [1] * 3
+    days = market.bars("AAPL", "day", months[-2].time_ns, months[-1].time_ns)
+    assert months[-2].volume == sum(bar.volume for bar in days)
+
+
+def test_the_market_opens_and_closes_when_it_says():
+    market = a_market(hours="nyse", start=datetime(2026, 3, 13, 13, 29, tzinfo=UTC))
+    opens, closes = market.next_open_ns(), market.next_close_ns()
+    before = market.is_open()
+    market.clock.advance(60)
+    inside = (market.is_open(), market.next_open_ns())
+    market.clock.advance((closes - opens) / SECOND)
+
+    assert (before, inside[0], market.is_open()) == (False, True, False)
+    assert datetime.fromtimestamp(inside[1] / SECOND, UTC).date() == date(2026, 3, 16)
+    assert market.next_close_ns() - market.next_open_ns() == closes - opens
+    assert market.session(date(2026, 3, 14)) is None
+
+
 def test_ranges_hold_their_start_and_not_their_end():
     market = a_market()
     rows = market.trades("AAPL", NOW - MINUTE, NOW)

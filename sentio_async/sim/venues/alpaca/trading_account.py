@@ -1,7 +1,9 @@
 """The account itself: balances, settings, activities, and its worth over time."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from sentio_async.sim.calendar import day_of
@@ -191,38 +193,53 @@ def activities_of_type(asked: Asked) -> list[dict[str, Any]]:
     return _page(asked, {kind})
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One activity before it is worded; a page has a hundred, an account any number."""
+
+    time_ns: int
+    type: str
+    id: str
+    word: Callable[[], dict[str, Any]]
+
+
 def _page(asked: Asked, types: set[str]) -> list[dict[str, Any]]:
     size = asked.whole("page_size", MOST_ACTIVITIES, MOST_ACTIVITIES)
     is_rising = asked.choice("direction", ("asc", "desc"), "desc") == "asc"
     day, after, until = asked.day("date"), asked.moment("after"), asked.moment("until")
     if day is not None and (after is not None or until is not None):
         raise malformed("date cannot be used with after or until")
-    rows = [
-        (ns, row)
-        for ns, row in _entries(asked.account)
-        if row["activity_type"] in types
-        and (day is None or day_of(ns) == day)
-        and (after is None or ns > after)
-        and (until is None or ns < until)
+    found = [
+        entry
+        for entry in _entries(asked.account)
+        if entry.type in types
+        and (day is None or day_of(entry.time_ns) == day)
+        and (after is None or entry.time_ns > after)
+        and (until is None or entry.time_ns < until)
     ]
-    rows.sort(key=lambda pair: pair[0])
+    found.sort(key=lambda entry: entry.time_ns)
     if not is_rising:
-        rows.reverse()
-    found = [row for _, row in rows]
-    if token := asked.query.get("page_token"):
-        places = [n for n, row in enumerate(found) if row["id"] == token]
-        if not places:
-            raise malformed(f"invalid page_token: {token}")
-        found = found[places[0] + 1 :]
-    return found[:size]
+        found.reverse()
+    start = _after(found, asked.query.get("page_token"))
+    return [entry.word() for entry in found[start : start + size]]
 
 
-def _entries(own: Account) -> Iterable[tuple[int, dict[str, Any]]]:
-    yield own.created_ns, _deposit(own)
+def _after(entries: list[Entry], token: str | None) -> int:
+    if not token:
+        return 0
+    id = token.partition("::")[2]
+    for n, entry in enumerate(entries):
+        if entry.id == id and entry_id(entry.time_ns, id) == token:
+            return n + 1
+    raise malformed(f"invalid page_token: {token}")
+
+
+def _entries(own: Account) -> Iterator[Entry]:
+    yield Entry(own.created_ns, "JNLC", own.id, partial(_deposit, own))
     for fill in own.fills:
-        yield fill.time_ns, fill_row(fill)
+        yield Entry(fill.time_ns, "FILL", fill.id, partial(fill_row, fill))
     for entry in own.activities:
-        yield entry.time_ns, _entry_row(entry)
+        yield Entry(entry.time_ns, entry.type, entry.id, partial(_entry_row, entry))
 
 
 def _deposit(own: Account) -> dict[str, Any]:
