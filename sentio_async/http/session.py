@@ -19,10 +19,9 @@ from sentio_async.http.client import Resources
 from sentio_async.http.endpoint import Answer, Call
 from sentio_async.http.exchange import Outgoing, exchange
 from sentio_async.http.problems import from_answer, from_problem
+from sentio_async.http.received import note_arrival, skipped_rows
 from sentio_async.http.redaction import redactor
 from sentio_async.http.wire_json import decode_json
-from sentio_async.models.bars import Bars
-from sentio_async.models.page import Page, Rows
 from sentio_async.resilience.breaker import BreakerPolicy, CircuitBreaker
 from sentio_async.resilience.bulkhead import Bulkhead
 from sentio_async.resilience.cache import SingleFlight
@@ -202,21 +201,14 @@ class Session:
             error.is_permanent = True
             _describe(error, answer)
             raise error from exc
+        note_arrival(value, self._now())
         self._tell_of_skipped(call, value)
         return value
 
     def _tell_of_skipped(self, call: Call[Any], value: Any) -> None:
-        rows = value.items if isinstance(value, Page) else value
-        for row in rows.skipped if isinstance(rows, Rows | Bars) else ():
-            self._tell(
-                RowSkipped(
-                    self._resources.clock.time(),
-                    self._config.label,
-                    call.endpoint.label,
-                    row.index,
-                    row.reason,
-                )
-            )
+        for row in skipped_rows(value):
+            at, label = self._resources.clock.time(), self._config.label
+            self._tell(RowSkipped(at, label, call.endpoint.label, row.index, row.reason))
 
     def _observe(self, call: Call[Any], answer: Answer) -> None:
         """What the vendor says of its quota can only tighten ours."""

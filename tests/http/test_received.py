@@ -1,0 +1,45 @@
+"""When values came, and what of them could not be read."""
+
+from datetime import UTC, datetime
+
+from sentio_async.http.received import note_arrival, skipped_rows
+from sentio_async.models import Bars, Page, Quote, Rows, SkippedRow, Snapshot
+
+AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def a_quote(symbol="AAPL"):
+    sides = {"bid": 1.0, "ask": 1.1, "bid_size": 1.0, "ask_size": 1.0}
+    return Quote(symbol=symbol, time_ns=1, provider="test", **sides)
+
+
+def test_a_latest_quote_says_when_it_came():
+    alone, among, inside = a_quote(), a_quote(), a_quote()
+
+    note_arrival(alone, AT)
+    note_arrival({"AAPL": among, "NOPE": None}, AT)
+    note_arrival(Snapshot(symbol="AAPL", provider="test", quote=inside), AT)
+
+    ns = 1767323045678901000
+    assert [alone.received_ns, among.received_ns, inside.received_ns] == [ns, ns, ns]
+
+
+def test_history_keeps_no_time_of_arrival():
+    row = a_quote()
+
+    note_arrival(Rows([row]), AT)
+
+    assert row.received_ns == 0
+
+
+def test_rows_left_out_are_found_wherever_they_are():
+    skipped = SkippedRow(3, "no price")
+    rows = Rows([], [skipped])
+    bars = Bars("AAPL", provider="test")
+    bars.skipped = (skipped,)
+
+    assert list(skipped_rows(rows)) == [skipped]
+    assert list(skipped_rows(bars)) == [skipped]
+    assert list(skipped_rows(Page(rows))) == [skipped]
+    assert list(skipped_rows(Page({"A": rows, "B": bars}))) == [skipped, skipped]
+    assert list(skipped_rows({"A": 1})) == []
