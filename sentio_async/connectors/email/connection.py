@@ -23,6 +23,7 @@ from sentio_async.connectors.email.config import EmailConfig, LoginMethod, Tls
 from sentio_async.connectors.email.progress import Progress
 from sentio_async.connectors.email.replies import Meaning, Phase, Reply, error_for, meaning_of
 from sentio_async.errors import Outcome
+from sentio_async.http.redaction import redactor
 
 __all__ = ["Connection", "Hidden"]
 
@@ -217,7 +218,7 @@ class Connection:
             response = await protocol.read_response(timeout=limit)
             if 200 <= response.code <= 599:
                 self.used_at = self._clock.time()
-                return Reply(response.code, response.message)
+                return _reply(response.code, response.message)
             reason = "reply to the message is not SMTP"
         except aiosmtplib.SMTPTimeoutError as exc:
             reason, cause = "no reply to the message within the time allowed", exc
@@ -281,7 +282,7 @@ class Connection:
         limit = self._limit(self._config.timeouts.read, expires_at, phase)
         response = await self._step(phase, self._smtp.execute_command(*words, timeout=limit))
         self.used_at = self._clock.time()
-        return Reply(response.code, response.message)
+        return _reply(response.code, response.message)
 
     async def _step(self, phase: Phase, command: Awaitable[T]) -> T:
         """The command's result; on any failure the connection is cut, and the error ours."""
@@ -348,6 +349,11 @@ def _dotted(data: bytes) -> Hidden:
     return Hidden(_LEADING_DOT.sub(b"..", lines) + b".\r\n")
 
 
+def _reply(code: int, text: str) -> Reply:
+    """The reply without any secret that the server may have repeated."""
+    return Reply(code, redactor.scrub(text))
+
+
 def _gone(phase: Phase) -> errors.ConnectionError:
     return errors.ConnectionError(
         f"{phase.value}: connection lost", outcome=Outcome.NOT_SENT, phase=phase.value
@@ -357,7 +363,7 @@ def _gone(phase: Phase) -> errors.ConnectionError:
 def _error_from(exc: Exception, phase: Phase) -> errors.ConnectorError:
     """Our error for a failure before the message was handed over."""
     if isinstance(exc, aiosmtplib.SMTPResponseException):
-        return error_for(Reply(exc.code, exc.message), phase)
+        return error_for(_reply(exc.code, exc.message), phase)
     for cause in _causes(exc):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return errors.CertificateError(

@@ -30,7 +30,7 @@ class Connections:
         self._home: tuple[int, int] | None = None
         self._opening: asyncio.Lock | None = None
         self._tls: ssl.SSLContext | None = None
-        self._tokens = _Tokens(config)
+        self._tokens = _Tokens(config, clock)
         self._refused_until = 0.0
         self._refusal: str | None = None
 
@@ -62,7 +62,7 @@ class Connections:
         if self._opening is None:
             self._opening = asyncio.Lock()
         try:
-            async with asyncio.timeout_at(expires_at):
+            async with asyncio.timeout(max(0.0, expires_at - self._clock.time())):
                 await self._opening.acquire()
         except TimeoutError as exc:
             raise errors.DeadlineExceededError(
@@ -136,7 +136,8 @@ class Connections:
 class _Tokens:
     """The password, or the newest OAuth 2 token."""
 
-    def __init__(self, config: EmailConfig) -> None:
+    def __init__(self, config: EmailConfig, clock: Clock) -> None:
+        self._clock = clock
         self._provider = config.token_provider
         self._secret: Hidden | None = None
         if config.password is not None:
@@ -160,7 +161,7 @@ class _Tokens:
     async def _fetch(self, expires_at: float) -> Hidden:
         assert self._provider is not None
         try:
-            async with asyncio.timeout_at(expires_at):
+            async with asyncio.timeout(max(0.0, expires_at - self._clock.time())):
                 token = await self._provider()
         except errors.ConnectorError:
             raise

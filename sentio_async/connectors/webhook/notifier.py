@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypedDict, Unpack
 
@@ -15,7 +15,7 @@ from sentio_async.base.notification import priority_of, subject_of, text_of, tra
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.webhook.config import BodyFormat, WebhookConfig
 from sentio_async.connectors.webhook.proof import Proof
-from sentio_async.connectors.webhook.recipients import Hiding, Recipients
+from sentio_async.connectors.webhook.recipients import Recipients
 from sentio_async.connectors.webhook.wire import (
     aimed_at,
     id_for,
@@ -63,7 +63,6 @@ class _Target:
     session: Session
     proof: Proof
     url: str
-    is_guarded: bool
 
     def __repr__(self) -> str:
         return f"<target at {self.session.host}>"
@@ -110,7 +109,7 @@ class WebhookNotifier(NotificationConnector):
             buckets=_SLACK_LIMIT if config.format is BodyFormat.SLACK else None,
             credential=url,
         )
-        return _Target(session, proof, url, is_guarded=False)
+        return _Target(session, proof, url)
 
     # The role takes any option; these are the ones that webhooks know.
     async def send_notification(  # type: ignore[override]
@@ -194,35 +193,33 @@ class WebhookNotifier(NotificationConnector):
             raise errors.InvalidRequestError(
                 "recipient: is a URL, and messages may not name any; allow it by recipient_urls"
             )
-        session = self._recipients.session_to(split_url(url)[0])
-        return _Target(session, self._recipients.proof, url, is_guarded=True)
+        return _Target(*self._recipients.session_to(url), url)
 
     async def _post(
         self, body: Json, targets: list[_Target], event_id: str | None, timeout: float | None
     ) -> Receipt:
         """To each target; raises the first failure if none has taken it."""
         id = id_for(event_id) if event_id is not None else f"msg_{uuid.uuid4().hex}"
-        results: list[RecipientResult] = []
-        failures: list[errors.ConnectorError] = []
-        attempts = 1
-        for target in targets:
-            try:
-                delivery = await self._post_to(target, body, id, timeout)
-            except errors.ConnectorError as exc:
-                failures.append(exc)
-                results.append(_failed(target, exc))
-            else:
-                results.append(RecipientResult(recipient=target.session.host, delivery=delivery))
-            attempts = max(attempts, target.proof.tries_of(id))
+        ended = await asyncio.gather(*(self._try(target, body, id, timeout) for target in targets))
+        attempts = max(target.proof.tries_of(id) for target in targets)
+        failures = [end for _, end in ended if isinstance(end, errors.ConnectorError)]
         if len(failures) == len(targets):
             raise failures[0]
         return Receipt(
             id=id,
             connector=self.name,
-            results=tuple(results),
+            results=tuple(_result(target, end) for target, end in ended),
             sent_at=self._clock.utcnow(),
             attempts=attempts,
         )
+
+    async def _try(
+        self, target: _Target, body: Json, id: str, timeout: float | None
+    ) -> tuple[_Target, Delivery | errors.ConnectorError]:
+        try:
+            return target, await self._post_to(target, body, id, timeout)
+        except errors.ConnectorError as exc:
+            return target, exc
 
     async def _post_to(
         self, target: _Target, body: Json, id: str, timeout: float | None
@@ -237,8 +234,7 @@ class WebhookNotifier(NotificationConnector):
         declared = post_to_slack if is_slack else post_notice
         call = aimed_at(declared(body, id), target.url)
         try:
-            with Hiding(target.url) if target.is_guarded else nullcontext():
-                return await target.session.send(call, timeout=timeout)
+            return await target.session.send(call, timeout=timeout)
         except errors.NotFoundError as exc:
             if exc.status_code == 410 and len(self._gone) < _MOST_GONE:
                 self._gone[target.digest] = None
@@ -270,20 +266,22 @@ def _sorted_out(recipient: str | Iterable[str] | None) -> tuple[list[str], list[
     return urls, [text for text in each if text not in urls]
 
 
-def _failed(target: _Target, exc: errors.ConnectorError) -> RecipientResult:
-    match exc.outcome:
+def _result(target: _Target, end: Delivery | errors.ConnectorError) -> RecipientResult:
+    if isinstance(end, Delivery):
+        return RecipientResult(recipient=target.session.host, delivery=end)
+    match end.outcome:
         case Outcome.UNKNOWN:
             delivery = Delivery.UNKNOWN
-        case Outcome.NOT_SENT if not exc.is_permanent:
+        case Outcome.NOT_SENT if not end.is_permanent:
             delivery = Delivery.DEFERRED
         case _:
             delivery = Delivery.REFUSED
-    status = getattr(exc, "status_code", None)
+    status = getattr(end, "status_code", None)
     return RecipientResult(
         recipient=target.session.host,
         delivery=delivery,
         code=None if status is None else str(status),
-        reason=exc.message,
+        reason=end.message,
     )
 
 

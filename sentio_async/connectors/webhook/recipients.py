@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from pydantic import SecretStr
+
 from sentio_async import errors
 from sentio_async.connectors.webhook.config import WebhookConfig, parts_to_hide
 from sentio_async.connectors.webhook.proof import Proof
+from sentio_async.connectors.webhook.wire import split_url
 from sentio_async.http.client import Resources
 from sentio_async.http.guard import GuardedBackend, Guardrail, Resolve, resolve
 from sentio_async.http.redaction import redactor
@@ -17,6 +20,8 @@ __all__ = ["Recipients"]
 
 MOST = 256
 """How many hosts are remembered; each costs a breaker and a limiter."""
+MOST_HIDDEN = 32
+"""How many URLs are kept out of logs; the ones used last."""
 
 
 class Recipients:
@@ -32,29 +37,43 @@ class Recipients:
             listeners=resources.listeners,
             clock=resources.clock,
         )
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
-        # Neither the operator's headers nor its signature: whoever gets a signed message could
-        # play it back to the operator's own receiver.
-        self.proof = Proof(resources.clock)
+        self._sessions: OrderedDict[str, tuple[Session, Proof]] = OrderedDict()
+        self._hidden: OrderedDict[SecretStr, list[SecretStr]] = OrderedDict()
 
-    def session_to(self, origin: str) -> Session:
-        """The session to that scheme, host and port."""
-        session = self._sessions.get(origin)
-        if session is None:
-            try:
-                session = Session(
-                    self._config,
-                    origin,
-                    auth=self.proof,
-                    resources=self._resources,
-                    credential="recipient",
-                )
-            except ValueError as exc:
-                raise errors.InvalidRequestError(f"url: {exc}") from None
-            self._sessions[origin] = session
+    def session_to(self, url: str) -> tuple[Session, Proof]:
+        """The session to the URL's host; the URL itself is kept out of logs from now on."""
+        origin = split_url(url)[0]
+        self._hide(url)
+        if origin not in self._sessions:
+            self._sessions[origin] = self._new_session(origin)
             self._forget_some()
         self._sessions.move_to_end(origin)
-        return session
+        return self._sessions[origin]
+
+    def _new_session(self, origin: str) -> tuple[Session, Proof]:
+        # Neither the operator's headers nor its signature: whoever gets a signed message could
+        # play it back to the operator's own receiver.
+        proof = Proof(self._resources.clock)
+        try:
+            session = Session(
+                self._config,
+                origin,
+                auth=proof,
+                resources=self._resources,
+                credential="recipient",
+            )
+        except ValueError as exc:
+            raise errors.InvalidRequestError(f"url: {exc}") from None
+        return session, proof
+
+    def _hide(self, url: str) -> None:
+        key = SecretStr(url)
+        if key not in self._hidden:
+            self._hidden[key] = [SecretStr(text) for text in (url, *parts_to_hide(url))]
+            redactor.add(_plain(self._hidden[key]))
+        self._hidden.move_to_end(key)
+        if len(self._hidden) > MOST_HIDDEN:
+            redactor.remove(_plain(self._hidden.popitem(last=False)[1]))
 
     def _forget_some(self) -> None:
         while len(self._sessions) > MOST:
@@ -67,16 +86,9 @@ class Recipients:
     async def close(self) -> None:
         """Close every connection."""
         await self._resources.close()
+        while self._hidden:
+            redactor.remove(_plain(self._hidden.popitem()[1]))
 
 
-class Hiding:
-    """Keeps a URL out of logs and errors while a message is on its way to it."""
-
-    def __init__(self, url: str) -> None:
-        self._secrets = (url, *parts_to_hide(url))
-
-    def __enter__(self) -> None:
-        redactor.add(self._secrets)
-
-    def __exit__(self, *_: object) -> None:
-        redactor.remove(self._secrets)
+def _plain(secrets: list[SecretStr]) -> list[str]:
+    return [each.get_secret_value() for each in secrets]

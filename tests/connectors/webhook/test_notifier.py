@@ -226,15 +226,19 @@ async def test_a_url_in_a_message_cannot_reach_this_machine(exchange):
     assert exchange.hooks == []
 
 
-async def test_a_url_in_a_message_gets_no_proof_of_the_operators(exchange):
+def reachable(exchange):
+    """Settings with which a message's own URL may lead to the sink."""
     port = int(exchange.addresses.webhook.rpartition(":")[2])
-    more = {"recipient_urls": True, "allowed_hosts": ["127.0.0.1"], "allowed_ports": [port]}
+    return {"recipient_urls": True, "allowed_hosts": ["127.0.0.1"], "allowed_ports": [port]}
+
+
+async def test_a_url_in_a_message_gets_no_proof_of_the_operators(exchange):
     url = f"{exchange.addresses.webhook}/hook/theirs"
 
-    async with notifier(exchange, bearer_token="let-me-in", **more) as hook:
+    async with notifier(exchange, bearer_token="let-me-in", **reachable(exchange)) as hook:
         receipt = await hook.send_notification([url, "ops"], "s", "m", event_id="e-1")
 
-    theirs, own = exchange.hooks
+    theirs, own = sorted(exchange.hooks, key=lambda each: each.path, reverse=True)
     assert receipt.is_delivered
     assert len(receipt.results) == 2
     assert theirs.path == "/hook/theirs"
@@ -245,6 +249,36 @@ async def test_a_url_in_a_message_gets_no_proof_of_the_operators(exchange):
     assert "theirs" not in repr(receipt)
 
 
+async def test_a_slow_recipient_does_not_hold_up_the_others(exchange):
+    base = f"{exchange.addresses.webhook}/hook"
+    exchange.add_fault(fault("delay", path="/hook/slow", delay=0.05))
+
+    async with notifier(exchange, **reachable(exchange)) as hook:
+        receipt = await hook.send_notification([f"{base}/slow", f"{base}/quick"], "s", "m")
+
+    assert receipt.is_delivered
+    assert [each.path for each in exchange.hooks] == ["/hook/quick", "/hook/slow"]
+
+
+async def test_urls_of_messages_stay_out_of_sight_too(exchange, caplog):
+    caplog.set_level(logging.DEBUG)
+    urls = [f"{exchange.addresses.webhook}/hook/canary-{n}-4711?token=canary-q{n}" for n in (1, 2)]
+    exchange.state.sink.status = 500
+
+    async with notifier(exchange, **reachable(exchange), retry_attempts=1) as hook:
+        with pytest.raises(errors.ServerError) as caught:
+            await hook.send_notification(urls, "s", "m")
+        error = caught.value.with_traceback(caught.value.__traceback__.tb_next)
+        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+
+    assert len(exchange.hooks) == 2
+    for text in (caplog.text, str(error), repr(vars(error))):
+        assert "canary" not in text
+    # The frames of the call itself hold what its caller gave.
+    frames = [line for line in shown.format() if "/connectors/webhook/" not in line]
+    assert "canary" not in "".join(frames)
+
+
 async def test_one_dead_recipient_does_not_cost_the_others(exchange):
     async with notifier(exchange, recipient_urls=True) as hook:
         receipt = await hook.send_notification(["https://127.0.0.1/x", "ops"], "s", "m")
@@ -253,6 +287,17 @@ async def test_one_dead_recipient_does_not_cost_the_others(exchange):
         Delivery.REFUSED,
         Delivery.ACCEPTED_WITHOUT_PROOF,
     ]
+
+
+async def test_messages_that_fail_leave_nothing_behind(exchange):
+    exchange.state.sink.status = 400
+
+    async with notifier(exchange) as hook:
+        for _ in range(3):
+            with pytest.raises(errors.BadRequestError):
+                await hook.send_notification(None, "s", "m")
+
+        assert not hook._own.proof._tries
 
 
 async def test_hosts_of_strangers_are_not_remembered_for_ever(exchange, monkeypatch):
