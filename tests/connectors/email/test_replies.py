@@ -41,6 +41,7 @@ KNOWN = (
     ("MAIL", 550, "5.4.5 Daily user sending limit exceeded", Meaning.QUOTA_EXHAUSTED),
     ("MAIL", 552, "Message size exceeds maximum permitted", Meaning.PERMANENT_MESSAGE),
     ("MAIL", 550, "5.7.60 Client does not have permissions to send as", Meaning.POLICY),
+    ("MAIL", 550, "5.4.5 no more for today", Meaning.QUOTA_EXHAUSTED),
     ("MAIL", 432, "4.3.2 sender thread limit exceeded", Meaning.THROTTLED),
     ("RCPT", 250, "OK", Meaning.ACCEPTED),
     ("RCPT", 251, "User not local; will forward", Meaning.ACCEPTED),
