@@ -72,38 +72,48 @@ class EmailConfig(ConnectorConfig):
     }
 
     host: str
+    """The SMTP server."""
     port: int | None = Field(default=None, ge=1, le=65535)
     """465, 587 or 25, by ``tls``, if None."""
     tls: Tls = Tls.STARTTLS
+    """How the connection is protected: ``starttls``, ``implicit``, ``none``."""
     ca_file: Path | None = None
     """Certificates to trust instead of the system's, as PEM."""
     username: str | None = None
+    """Who logs in; no login if None."""
     password: SecretStr | None = None
+    """Their password."""
     token_provider: TokenProvider | None = Field(default=None, repr=False, exclude=True)
     """Gets OAuth 2 tokens for XOAUTH2, instead of a password."""
     login: LoginMethod = LoginMethod.AUTO
+    """How the server is told who sends: ``auto``, ``plain``, ``login``, ``xoauth2``."""
     sender: str = ""
     """The From address, ``bot@example.com`` or ``Bot <bot@example.com>``; the user name if ""."""
     recipients: tuple[str, ...] = ()
     """Who gets messages that name nobody, such as alerts."""
     reply_to: str | None = None
+    """Where answers go; to the sender if None."""
     ehlo_name: str | None = None
     """What to call this machine; its host name, or its address, if None."""
     message_id_domain: str | None = None
     """The right half of Message-IDs; the sender's domain if None."""
     subject_prefix: str = ""
+    """Put in front of every subject."""
     resend: Resend = Resend.NEVER
+    """Which messages that may have arrived are sent again: ``never``, ``critical``, ``always``."""
     timeouts: Timeouts = Timeouts(connect=15.0, read=30.0, write=30.0, pool=30.0, total=150.0)
     final_reply_timeout: float = Field(default=60.0, gt=0)
     """How long the server may think about a message it was given whole, in seconds."""
     max_connections: int = Field(default=2, ge=1, le=3)
     """Microsoft 365 allows three for a mailbox."""
     messages_per_connection: int = Field(default=50, ge=1)
+    """After so many messages a new connection is opened."""
     idle_seconds: float = Field(default=30.0, ge=0)
     """A connection unused for longer is not used again."""
     login_pause: float = Field(default=300.0, ge=0)
     """After a refused login, how long no other is tried: servers lock accounts out."""
     max_message_bytes: int = Field(default=25 * 1024 * 1024, gt=0)
+    """The largest message that is sent."""
 
     @field_validator("host", "message_id_domain")
     @classmethod

@@ -34,6 +34,7 @@ class WebhookConfig(ConnectorConfig):
     webhook_url: SecretStr | None = None
     """Where to post; it is a credential.  None when every message names its own URL."""
     format: BodyFormat = BodyFormat.STANDARD
+    """What the receiver understands: ``standard`` or ``slack``."""
     headers: Mapping[str, SecretStr] = Field(default_factory=dict)
     """Sent along to ``webhook_url`` only."""
     bearer_token: SecretStr | None = None
