@@ -5,6 +5,8 @@ ConnectorError                   who, which call, how often, how long, with what
 │   ├── MissingExtraError        an optional package is missing; the message says how to get it
 │   └── RetiredError             the vendor is gone; the message says who replaces it
 ├── InvalidRequestError          refused here, before anything was sent (a ValueError)
+│   └── OrderLimitError          an order beyond the limits that you have set
+├── TradingHaltedError           no new orders until ``resume()``
 ├── NotSupportedError            this connector cannot do that; the message says who can
 ├── ConnectionError              the other side was not reached or went away (the builtin too)
 │   └── CertificateError         its certificate is not trusted
@@ -53,6 +55,7 @@ __all__ = [
     "MissingExtraError",
     "NotFoundError",
     "NotSupportedError",
+    "OrderLimitError",
     "OrderOutcomeUnknownError",
     "OrderRejectedError",
     "Outcome",
@@ -64,6 +67,7 @@ __all__ = [
     "ServerError",
     "StaleDataError",
     "SymbolNotFoundError",
+    "TradingHaltedError",
     "UnknownWordError",
 ]
 
@@ -170,6 +174,17 @@ class RetiredError(ConfigurationError):
 
 class InvalidRequestError(ConnectorError, ValueError):
     """The call cannot be right, so it was not sent."""
+
+    default_outcome = Outcome.NOT_SENT
+    is_permanent = True
+
+
+class OrderLimitError(InvalidRequestError):
+    """The order is beyond a limit that was set here (``Rails``), so it was not sent."""
+
+
+class TradingHaltedError(ConnectorError):
+    """Trading is halted: no new order is accepted before ``resume()``."""
 
     default_outcome = Outcome.NOT_SENT
     is_permanent = True

@@ -1,0 +1,96 @@
+"""What no order may do, whatever a strategy wants: the last check before the wire.
+
+The lessons of Knight (2012) and Everbright (2013): caps on each order, on their rate, on what an
+intent may fill, and a halt as soon as too much is unknown.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sentio_async import errors
+from sentio_async.models.trading import Order, OrderRequest
+
+__all__ = ["Guard", "Rails"]
+
+PriceOf = Callable[[str], Decimal | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rails:
+    """The limits; None is none."""
+
+    max_qty: Decimal | None = None
+    """Shares, contracts or coins of one order."""
+    max_notional: Decimal | None = None
+    """Money of one order: its notional, or quantity times price."""
+    price_of: PriceOf | None = None
+    """A price for orders that name none; without it ``max_notional`` refuses them."""
+    orders_per_second: int | None = None
+    """Of one symbol."""
+    max_unknown: int = 3
+    """So many orders of which nobody knows, and trading is halted."""
+
+    def __post_init__(self) -> None:
+        limits = (self.max_qty, self.max_notional, self.orders_per_second, self.max_unknown)
+        if any(limit is not None and limit <= 0 for limit in limits):
+            raise errors.ConfigurationError(f"rails: every limit must be more than zero: {self}")
+
+
+class Guard:
+    """Checks orders against the rails.  It is told the time and remembers the rate."""
+
+    def __init__(self, rails: Rails) -> None:
+        self._rails = rails
+        self._sent: dict[str, deque[float]] = {}
+
+    def check(self, order: OrderRequest, now: float) -> None:
+        """Raise OrderLimitError or RateLimitError if it must not be sent."""
+        rails = self._rails
+        if rails.max_qty is not None and order.qty is not None and order.qty > rails.max_qty:
+            raise errors.OrderLimitError(f"qty: {order.qty} is above the rail of {rails.max_qty}")
+        if rails.max_notional is not None:
+            self._check_notional(order, rails.max_notional)
+        if rails.orders_per_second is not None:
+            self._check_rate(order.symbol, rails.orders_per_second, now)
+
+    def _check_notional(self, order: OrderRequest, most: Decimal) -> None:
+        worth = self._worth(order)
+        if worth is None:
+            raise errors.OrderLimitError(
+                f"{order.symbol}: no price to hold against the rail of {most} (max_notional); "
+                "give a limit_price, or Rails(price_of=...)"
+            )
+        if worth > most:
+            raise errors.OrderLimitError(f"notional: {worth} is above the rail of {most}")
+
+    def _worth(self, order: OrderRequest) -> Decimal | None:
+        if order.qty is None:
+            return order.notional
+        price = order.limit_price or order.stop_price
+        if price is None and self._rails.price_of is not None:
+            price = self._rails.price_of(order.symbol)
+        return None if price is None else abs(price) * order.qty
+
+    def _check_rate(self, symbol: str, most: int, now: float) -> None:
+        sent = self._sent.setdefault(symbol, deque())
+        while sent and sent[0] <= now - 1.0:
+            sent.popleft()
+        if len(sent) >= most:
+            raise errors.RateLimitError(
+                f"{symbol}: the rail is {most} orders a second",
+                retry_after=sent[0] + 1.0 - now,
+                scope=symbol,
+                outcome=errors.Outcome.NOT_SENT,
+            )
+        sent.append(now)
+
+
+def overfill(wanted: OrderRequest | None, filled: Decimal, order: Order) -> str | None:
+    """What is wrong when more was filled than was ever wanted; None when nothing is."""
+    if wanted is None or wanted.qty is None or filled <= wanted.qty:
+        return None
+    return f"{order.symbol}: {filled} filled for an order of {wanted.qty} ({order.id})"

@@ -1,0 +1,71 @@
+"""What the gateway needs of a broker, and the four kinds of broker there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+from sentio_async.models.trading import Order, OrderChange, OrderRequest
+
+__all__ = ["BrokerClass", "Venue"]
+
+
+class BrokerClass(Enum):
+    """What a broker does with the id that an order is sent under.
+
+    It decides how an order whose answer was lost is found again, and whether it may be sent again.
+    """
+
+    UNIQUE = "unique"
+    """Refuses an id it has seen, and finds an order by its id (Alpaca, IBKR for a day)."""
+
+    WRITEONLY = "writeonly"
+    """Refuses an id it has seen, and never shows it again (E*TRADE)."""
+
+    ECHO = "echo"
+    """Shows the id, and takes the same one twice (tastytrade)."""
+
+    NONE = "none"
+    """Has no id of ours at all (Schwab)."""
+
+    @property
+    def refuses_repeats(self) -> bool:
+        """The same order under the same id can be sent again without harm."""
+        return self in (BrokerClass.UNIQUE, BrokerClass.WRITEONLY)
+
+    @property
+    def shows_ids(self) -> bool:
+        """An order of ours is known by its id, so nothing has to be guessed from its looks."""
+        return self in (BrokerClass.UNIQUE, BrokerClass.ECHO)
+
+
+class Venue(Protocol):
+    """A broker as the gateway sees it.
+
+    Every call is one try that ends by itself; what fails raises ConnectorError with ``outcome``
+    set to what is known.  The deadline around the call (``resilience.deadline``) bounds it.
+    """
+
+    broker_class: BrokerClass
+
+    async def place(self, order: OrderRequest, /) -> Order:
+        """Send the order once.  A repeated id raises ConflictError."""
+        ...
+
+    async def find(self, client_order_id: str, /) -> Order | None:
+        """The order under this id, None if the venue shows none; asked of UNIQUE only."""
+        ...
+
+    async def recent(self, since: datetime, symbol: str | None = None) -> Sequence[Order]:
+        """Every order entered since then, open or closed, of one symbol or of all."""
+        ...
+
+    async def cancel(self, order_id: str, /) -> None:
+        """Ask for an order to be cancelled; asking twice does no harm."""
+        ...
+
+    async def replace(self, order_id: str, change: OrderChange, /) -> Order:
+        """Change a working order, once; the answer is the order that takes its place."""
+        ...
