@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from sentio_async.sim.instruments import Instrument
@@ -222,6 +223,7 @@ class Balances:
 
 def balances(account: Account, price: Callable[[str], Decimal | None]) -> Balances:
     """An account's worth at these prices; what has no price counts at its cost."""
+    price = cache(price)
     long_value = short_value = marginless = ZERO
     for symbol, position in account.positions.items():
         value = position.value(price(symbol) or position.average)
