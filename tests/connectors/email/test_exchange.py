@@ -1,6 +1,9 @@
 """E-mail into the embedded exchange's server, over real sockets and real TLS."""
 
+import asyncio
+import random
 import ssl
+from collections import Counter
 
 import pytest
 import trustme
@@ -260,3 +263,40 @@ async def test_nobody_there_is_said_and_known_not_to_have_been_sent(exchange):
 
     assert caught.value.outcome is Outcome.NOT_SENT
     assert caught.value.phase == "CONNECT"
+
+
+async def test_after_any_number_of_cancels_every_mail_is_the_one_its_receipt_says(exchange):
+    luck = random.Random(7)
+    receipts = {}
+
+    async def tell(mail, number):
+        receipts[number] = await mail.send_notification(
+            f"{number}@x.test", f"s{number}", f"m{number}", event_id=f"e{number}"
+        )
+
+    async def leave_early(mail, number):
+        sending = asyncio.create_task(tell(mail, number))
+        for _ in range(luck.randrange(60)):
+            await asyncio.sleep(0)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+    async with notifier(exchange) as mail:
+        for start in range(0, 200, 4):
+            await asyncio.gather(*(leave_early(mail, start + n) for n in range(4)))
+        await asyncio.gather(*(tell(mail, 1000 + n) for n in range(20)))
+        status = mail.get_status()
+
+    assert {1000 + n for n in range(20)} <= set(receipts)
+    assert len(receipts) < 220
+    arrived = Counter(mail.recipients for mail in exchange.inbox)
+    for number, receipt in receipts.items():
+        assert receipt.is_delivered
+        assert arrived[(f"{number}@x.test",)] == 1
+    for got in exchange.inbox:
+        number = got.recipients[0].partition("@")[0]
+        assert got.message["Subject"] == f"s{number}"
+        assert got.message["Message-ID"] == f"<e{number}@sentio.test>"
+    assert max(arrived.values()) == 1
+    assert status.in_flight == 0
+    assert set(status.breakers.values()) == {"closed"}
