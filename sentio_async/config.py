@@ -119,12 +119,19 @@ def load_config(
             f"{kind.vendor} needs a {kind.__name__}, not a {type(given).__name__}",
             connector=kind.vendor,
         )
-    values = _from_environment(kind, os.environ if environ is None else environ)
-    values.update({name: value for name, value in (given or {}).items() if value is not None})
     try:
-        return kind.model_validate(values)
+        return kind.model_validate(_values(kind, given or {}, environ))
     except ValidationError as exc:
-        raise errors.ConfigurationError(_explain(kind, exc), connector=kind.vendor) from None
+        error = errors.ConfigurationError(_explain(kind, exc), connector=kind.vendor)
+    # Out here the values are no local of any frame, nor part of what led to the error.
+    raise error
+
+
+def _values(
+    kind: type[ConnectorConfig], given: Mapping[str, Any], environ: Mapping[str, str] | None
+) -> dict[str, Any]:
+    values = _from_environment(kind, os.environ if environ is None else environ)
+    return values | {name: value for name, value in given.items() if value is not None}
 
 
 def _from_environment(kind: type[ConnectorConfig], environ: Mapping[str, str]) -> dict[str, Any]:

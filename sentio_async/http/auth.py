@@ -15,13 +15,16 @@ __all__ = ["Auth", "BearerAuth", "HeaderAuth", "NoAuth", "SecretHeaders"]
 
 def _sendable(name: str, secret: SecretStr) -> SecretStr:
     """The secret, if a header can carry it; HTTP libraries print the header they refuse."""
-    text = secret.get_secret_value()
-    if not (text and text.isascii() and text.isprintable() and text == text.strip()):
+    if not _fits_a_header(secret.get_secret_value()):
         raise errors.ConfigurationError(
             f"the secret for the header {name} is empty, or has a space at an end, a line break "
             "or a character that is not ASCII; was it read from a file with its last line break?"
         )
     return secret
+
+
+def _fits_a_header(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable() and text == text.strip()
 
 
 class SecretHeaders(dict[str, str]):

@@ -103,11 +103,12 @@ def _translated(exc: Exception, evidence: Evidence) -> errors.ConnectorError | N
             return _too_late(exc, evidence)
         case httpx.ConnectError():
             return _not_connected(exc)
-        case UnicodeError():
-            return errors.InvalidRequestError(
-                "request cannot be sent: a header has a character that is not ASCII"
-            )
-        case httpx.InvalidURL() | httpx.UnsupportedProtocol() | httpx.LocalProtocolError():
+        case (
+            httpx.InvalidURL()
+            | httpx.UnsupportedProtocol()
+            | httpx.LocalProtocolError()
+            | UnicodeError()
+        ):
             return errors.InvalidRequestError(f"request cannot be sent: {_words(exc)}")
         case httpx.RemoteProtocolError():
             text = f"answer is not HTTP, or not all of it: {_words(exc)}"
