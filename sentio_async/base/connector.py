@@ -182,12 +182,13 @@ class BaseConnector:
         self._connected_at = self._clock.utcnow()
 
     async def disconnect(self) -> None:
-        """Let go of what ``connect`` took; a second call does nothing."""
-        if not self.is_connected:
-            return
-        self._connected_at = None
+        """Let go of what ``connect`` and calls without it took; a second call does nothing."""
+        was_connected, self._connected_at = self.is_connected, None
         await self._close()
-        await self._resources.leave()
+        if was_connected:
+            await self._resources.leave()
+        else:
+            await self._resources.close_if_unused()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -260,6 +261,9 @@ class BaseConnector:
         )
 
     def __repr__(self) -> str:
+        if "_connected_at" not in self.__dict__:
+            # Tracebacks with locals show it while its settings are being refused.
+            return f"<{type(self).__name__} not configured>"
         state = "connected" if self.is_connected else "not connected"
         return f"<{type(self).__name__} {self.name!r} {state}>"
 

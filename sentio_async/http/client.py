@@ -183,6 +183,10 @@ class Resources:
     async def leave(self) -> None:
         """One connector less; the last one closes the client if it is ours."""
         self._users = max(0, self._users - 1)
+        await self.close_if_unused()
+
+    async def close_if_unused(self) -> None:
+        """Close what calls have opened, if no connector has entered."""
         if self._users == 0:
             await self.close()
 
