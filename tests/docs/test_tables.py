@@ -1,0 +1,58 @@
+"""Tables in the pages say what the code says."""
+
+import builtins
+import inspect
+import re
+
+import pytest
+
+from sentio_async import errors
+from sentio_async.sim import faults
+from tests.docs.pages import CHECKOUT
+from tests.docs.tables import ERRORS, held, places
+
+PLACES = list(places())
+KINDS = [kind for kind in vars(errors).values() if inspect.isclass(kind)]
+KINDS = [kind for kind in KINDS if issubclass(kind, errors.ConnectorError)]
+
+
+@pytest.mark.parametrize(("page", "name", "table"), PLACES, ids=[name for _, name, _ in PLACES])
+def test_a_table_made_from_code_is_up_to_date(page, name, table):
+    assert held(page, name) == table, "python -m tests.docs.tables writes it anew"
+
+
+def rows_of(page, heading):
+    """The rows of the first table under a heading, each a list of cells."""
+    text = page.read_text(encoding="utf-8").split(f"{heading}\n", 1)[1]
+    lines = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def words_of(kind):
+    """How the page writes what is known after an error of this class."""
+    if kind.default_outcome is None:
+        return ""
+    return f"`{kind.default_outcome.name}`"
+
+
+def test_every_error_has_its_row_with_outcome_and_builtin():
+    rows = {cells[0].strip("`"): cells for cells in rows_of(ERRORS, "## What to do")}
+
+    assert sorted(rows) == sorted(kind.__name__ for kind in KINDS)
+    for kind in KINDS:
+        _, outcome, also, again, _ = rows[kind.__name__]
+        theirs = [base for base in kind.__mro__[1:] if base.__module__ == "builtins"]
+        mine = {base.__name__ for base in theirs} - {"Exception", "BaseException", "object"}
+        assert outcome == words_of(kind), kind
+        assert {name for name in mine if f"`{name}`" in also} or not mine, kind
+        assert all(hasattr(builtins, name) for name in re.findall(r"`(\w+)`", also)), kind
+        assert (again == "never") == kind.is_permanent, kind
+
+
+def test_every_kind_of_fault_has_its_row():
+    page = CHECKOUT / "docs" / "embedded-exchange.md"
+    rows = {cells[0].strip("`"): cells for cells in rows_of(page, "## Faults")}
+
+    assert set(rows) == faults.KINDS
+    for kind, (_, executed, _) in rows.items():
+        assert (executed == "yes") == (kind in faults.EXECUTED | faults.DELAYS), kind
