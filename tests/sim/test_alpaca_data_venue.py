@@ -273,6 +273,15 @@ async def test_a_bad_request_is_answered_in_words(
     assert (answer.status_code, answer.json()) == (400, {"message": message})
 
 
+@pytest.mark.parametrize("text", ["0001-01-01", "9999-12-31", "9999-12-31T23:59:59-23:00"])
+@pytest.mark.parametrize("name", ["start", "end"])
+async def test_no_date_is_too_far_away(venue: httpx.AsyncClient, name: str, text: str) -> None:
+    for path in ("/v2/stocks/AAPL/trades", "/v2/stocks/AAPL/bars", "/v1beta3/crypto/us/quotes"):
+        query = {"symbols": "BTC/USD", "timeframe": "1Week", "limit": 1, name: text}
+
+        assert (await venue.get(path, params=query)).status_code in (200, 400)
+
+
 async def test_keys_come_as_headers_bearer_or_basic(
     exchange: Exchange, venue: httpx.AsyncClient
 ) -> None:

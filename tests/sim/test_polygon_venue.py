@@ -608,6 +608,19 @@ async def test_what_is_not_there_is_answered_under_message(
     assert answer.json()["message"].endswith("not found.")
 
 
+@pytest.mark.parametrize("text", ["0001-01-01", "9999-12-31", "99999999999999999999"])
+async def test_no_date_is_too_far_away(venue: httpx.AsyncClient, text: str) -> None:
+    for target in (
+        f"/v2/aggs/ticker/AAPL/range/1/month/{text}/{text}",
+        f"/v2/aggs/ticker/C:EURUSD/range/1/year/{text}/{text}",
+        f"/v1/open-close/crypto/BTC/USD/{text}",
+        f"/v3/trades/AAPL?timestamp.gte={text}",
+        f"/v3/quotes/C:EURUSD?timestamp.lt={text}&limit=2",
+        f"/v1/indicators/rsi/AAPL?timestamp={text}",
+    ):
+        assert (await venue.get(target)).status_code in (200, 400, 404)
+
+
 async def test_keys_come_as_bearer_or_in_the_query(exchange: Exchange) -> None:
     path = f"{exchange.addresses.polygon}/v1/marketstatus/now"
     async with httpx.AsyncClient() as client:

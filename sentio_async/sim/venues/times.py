@@ -13,6 +13,8 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 MILLISECOND = 1_000_000
 
+# No vendor has data beyond these, and calendars end soon after.
+FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2200, 1, 1)
 _EPOCH = date(1970, 1, 1).toordinal()
 
 _RFC3339 = re.compile(
@@ -30,6 +32,11 @@ def ns_from_rfc3339(text: str) -> int:
     year, month, day, hour, minute, second = (int(part or 0) for part in parts)
     whole = ns_of(datetime(year, month, day, hour, minute, second, tzinfo=UTC))
     return whole + int((fraction or "").ljust(9, "0") or 0) - _offset(zone)
+
+
+def bounded(time_ns: int) -> int:
+    """The instant, or the nearest one for which calendars have a day."""
+    return min(max(time_ns, utc_midnight(FIRST_DAY)), utc_midnight(LAST_DAY))
 
 
 def _offset(zone: str) -> int:

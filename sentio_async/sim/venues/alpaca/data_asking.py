@@ -18,7 +18,15 @@ from starlette.routing import Route
 
 from sentio_async.sim.calendar import day_of, midnight_ns
 from sentio_async.sim.state import State
-from sentio_async.sim.venues.times import HOUR, MINUTE, last_of_day, ns_from_rfc3339
+from sentio_async.sim.venues.times import (
+    FIRST_DAY,
+    HOUR,
+    LAST_DAY,
+    MINUTE,
+    bounded,
+    last_of_day,
+    ns_from_rfc3339,
+)
 
 # Quarter of an hour: what a plan without real-time SIP must stay behind.
 RECENT = 15 * MINUTE
@@ -140,9 +148,10 @@ class Ask:
         try:
             if _DATE.fullmatch(text):
                 day = date.fromisoformat(text)
+                day = min(max(day, FIRST_DAY), LAST_DAY)
                 return last_of_day(day) if is_end else midnight_ns(day)
             # An unquoted "+00:00" arrives as a blank.
-            return ns_from_rfc3339(re.sub(r" (\d\d:\d\d)$", r"+\1", text))
+            return bounded(ns_from_rfc3339(re.sub(r" (\d\d:\d\d)$", r"+\1", text)))
         except ValueError:
             raise Refused(400, f"invalid {name}: {text}") from None
 
@@ -179,7 +188,7 @@ class Ask:
             return None
         try:
             symbol, time_ns, skip = base64.b64decode(text, validate=True).decode().split("|")
-            return Token(symbol, int(time_ns), int(skip))
+            return Token(symbol, bounded(int(time_ns)), max(0, int(skip)))
         except (binascii.Error, ValueError):
             raise Refused(400, "invalid page_token") from None
 

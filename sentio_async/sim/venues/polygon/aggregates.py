@@ -26,6 +26,8 @@ from sentio_async.sim.venues.polygon.windows import FIRST_NS, TIMESPANS, Windows
 from sentio_async.sim.venues.times import DAY, MILLISECOND, utc_day, utc_midnight
 
 LIMIT, TOP = 5_000, 50_000
+# The largest multiplier: a month in minutes.
+MOST = 44_640
 
 
 def routes(state: State) -> list[BaseRoute]:
@@ -61,7 +63,7 @@ def routes(state: State) -> list[BaseRoute]:
 def _range(ask: Ask) -> Json:
     ticker = ask.text("ticker")
     count, timespan = ask.text("multiplier"), ask.text("timespan")
-    if not count.isdecimal() or not int(count):
+    if not count.isdecimal() or not 0 < int(count) <= MOST:
         raise wrong("The parameter 'multiplier' must be a positive integer")
     if timespan not in TIMESPANS:
         raise wrong(f"The parameter 'timespan' must be one of {', '.join(TIMESPANS)}")

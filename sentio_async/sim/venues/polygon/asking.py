@@ -22,7 +22,14 @@ from starlette.routing import Route
 from sentio_async.sim.calendar import midnight_ns
 from sentio_async.sim.state import State
 from sentio_async.sim.venues.tape import Tape
-from sentio_async.sim.venues.times import last_of_day, ns_from_rfc3339, utc_midnight
+from sentio_async.sim.venues.times import (
+    FIRST_DAY,
+    LAST_DAY,
+    bounded,
+    last_of_day,
+    ns_from_rfc3339,
+    utc_midnight,
+)
 
 Json = dict[str, Any]
 
@@ -134,7 +141,7 @@ class Ask:
         """A date from the path, or from `text`."""
         text = self.text(name) if text is None else text
         try:
-            return date.fromisoformat(text)
+            return min(max(date.fromisoformat(text), FIRST_DAY), LAST_DAY)
         except ValueError:
             raise wrong(f"Could not parse the parameter '{name}'. Use YYYY-MM-DD") from None
 
@@ -157,10 +164,11 @@ class Ask:
 def reach(text: str, unit_ns: int, *, is_utc: bool) -> tuple[int, int]:
     """First and last nanosecond of a count of units, a date, or an RFC 3339 time."""
     if text.isdecimal() and len(text) > 4:
-        return int(text) * unit_ns, (int(text) + 1) * unit_ns - 1
+        return bounded(int(text) * unit_ns), bounded((int(text) + 1) * unit_ns - 1)
     if "T" in text:
-        return ns_from_rfc3339(text), ns_from_rfc3339(text)
-    day = date.fromisoformat(text)
+        at = bounded(ns_from_rfc3339(text))
+        return at, at
+    day = min(max(date.fromisoformat(text), FIRST_DAY), LAST_DAY)
     if is_utc:
         return utc_midnight(day), utc_midnight(date.fromordinal(day.toordinal() + 1)) - 1
     return midnight_ns(day), last_of_day(day)

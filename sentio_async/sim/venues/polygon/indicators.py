@@ -14,7 +14,7 @@ from sentio_async.sim.state import State
 from sentio_async.sim.venues.polygon.asking import Ask, Json, bounds, route
 from sentio_async.sim.venues.polygon.tickers import Named, find
 from sentio_async.sim.venues.polygon.windows import FIRST_NS, Windows, row
-from sentio_async.sim.venues.times import MILLISECOND
+from sentio_async.sim.venues.times import MILLISECOND, bounded
 
 LIMIT, TOP = 10, 5_000
 SPANS = ("minute", "hour", "day", "week", "month", "quarter", "year")
@@ -49,8 +49,10 @@ def _handler(
         windows = _windows(ask, named) if named is not None else None
         start, end = bounds(ask, "timestamp", MILLISECOND, (FIRST_NS, ask.now_ns))
         if ask.place is not None:
-            start, end = (start, ask.place[0]) if back else (ask.place[0], end)
-        if named is None or windows is None:
+            at = bounded(ask.place[0])
+            start, end = (start, at) if back else (at, end)
+        start = max(start, FIRST_NS)
+        if named is None or windows is None or end < start:
             return ask.envelope(results={"values": []})
         bars = _bars(ask, windows, (start, end), back, limit + 1)
         if not bars:

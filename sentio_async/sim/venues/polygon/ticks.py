@@ -16,7 +16,7 @@ from sentio_async.sim.venues import rates
 from sentio_async.sim.venues.polygon.asking import Ask, Json, bounds, missing, route, wrong
 from sentio_async.sim.venues.polygon.tickers import FOREX_EXCHANGE, Named, find
 from sentio_async.sim.venues.polygon.windows import FIRST_NS
-from sentio_async.sim.venues.times import MILLISECOND, SECOND
+from sentio_async.sim.venues.times import MILLISECOND, SECOND, bounded
 
 LIMIT, TOP = 1_000, 50_000
 # How long the consolidated tape takes to tell what an exchange saw.
@@ -55,7 +55,7 @@ def _ticks(ask: Ask, walk: Callable[[Ask, Named, int, int, bool], Rows]) -> Json
     start, end = bounds(ask, "timestamp", 1, (FIRST_NS, ask.now_ns))
     at, skip = ask.place or (None, 0)
     if at is not None:
-        start, end = (start, at) if back else (at, end)
+        start, end = (start, bounded(at)) if back else (bounded(at), end)
     if named is None or end < start:
         return ask.envelope(results=[])
     rows = walk(ask, named, start, end, back)
