@@ -15,7 +15,12 @@ from tests.docs.venues import environment_of, exchange_in_a_thread, stand_ins_fo
 WITH_CODE = [page for page in PAGES if any(b.language == "python" for b in blocks_of(page))]
 WITH_TESTS = [page for page in PAGES if any("test" in b.flags for b in blocks_of(page))]
 COMMAND = re.compile(r"sentio-async (?P<command>[a-z][a-z-]*)(?P<rest>[^`\n|&]*)")
-INI = "[pytest]\nasyncio_mode = auto\nfilterwarnings = error\naddopts = -q -p no:cacheprovider\n"
+INI = """[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+filterwarnings = error
+addopts = -q -p no:cacheprovider
+"""
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
