@@ -81,6 +81,11 @@ class EmailNotifier(NotificationConnector):
         self._last_success_at: datetime | None = None
         self._last_error: str | None = None
 
+    def _retry(self, seconds: float) -> RetryPolicy:
+        return RetryPolicy(
+            attempts=self._config.retry_attempts, first_delay=0.5, max_elapsed=seconds
+        )
+
     def _new_pipeline(self) -> Pipeline:
         config, shared = self._config, self._resources
         user = hashlib.sha256((config.username or "").encode()).hexdigest()[:16]
@@ -95,9 +100,7 @@ class EmailNotifier(NotificationConnector):
             )
         limit = config.requests_per_minute
         return Pipeline(
-            retry=RetryPolicy(
-                attempts=config.retry_attempts, first_delay=0.5, max_elapsed=config.timeouts.total
-            ),
+            retry=self._retry(config.timeouts.total),
             breaker=breaker,
             limiter=shared.limiters.get(
                 key,
@@ -204,11 +207,8 @@ class EmailNotifier(NotificationConnector):
         work = Work(connector=self.name, operation=operation, repeatable=is_repeatable)
         total = self._config.timeouts.total if timeout is None else timeout
         deadline = self._clock.time() + total
-        retry = self._pipeline.retry if operation == "send" else None
-        if retry is not None and timeout is not None:
-            retry = retry.evolve(max_elapsed=timeout)
         try:
-            await self._pipeline.run(attempt, work, deadline=deadline, retry=retry)
+            await self._pipeline.run(attempt, work, deadline=deadline, retry=self._retry(total))
         except errors.ConnectorError as exc:
             self._last_error = f"{type(exc).__name__}: {exc}"
             return exc

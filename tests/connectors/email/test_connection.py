@@ -271,8 +271,9 @@ async def test_a_health_check_asks_the_server():
     async with Scripted() as server, notifier(server) as mail:
         assert (await mail.health_check()).status is HealthStatus.HEALTHY
         assert "NOOP" in server.words()
-        server.replies["NOOP"] = "421 4.3.2 going down"
-        assert (await mail.health_check()).status is HealthStatus.UNHEALTHY
+        server.replies["NOOP"] = ["421 4.3.2 idle too long", "250 OK"]
+        assert (await mail.health_check()).status is HealthStatus.HEALTHY  # over a new connection
+        server.hang_up()
         server.replies["CONNECT"] = "554 no"
         report = await mail.health_check()
         assert report.status is HealthStatus.UNHEALTHY
