@@ -496,6 +496,12 @@ async def test_an_unknown_path_is_a_404_in_json(venue: httpx.AsyncClient) -> Non
     assert (answer.status_code, answer.json()) == (404, {"message": "endpoint not found."})
 
 
+async def test_every_answer_has_an_id_of_its_own(venue: httpx.AsyncClient) -> None:
+    answers = [await venue.get(path) for path in ("/v2/stocks/meta/exchanges", "/v9/nothing")]
+
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 2
+
+
 async def test_silent_feeds_have_nothing(venue: httpx.AsyncClient) -> None:
     latest = await get(venue, "/v2/stocks/quotes/latest", symbols="AAPL", feed="otc")
     history = await get(venue, "/v2/stocks/trades", symbols="AAPL", feed="boats", limit=1)

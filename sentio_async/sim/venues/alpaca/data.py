@@ -117,14 +117,16 @@ def _bars(ask: Ask) -> tuple[tuple[int, int], Walk]:
     if unknown := kinds - ADJUSTMENTS:
         raise Refused(400, f"invalid adjustment: {min(unknown)}")
 
+    tape = Tape(ask.state.market)
+    is_raw = not kinds & {"split", "all"}
+
     def walk(symbol: str, start: int, end: int, back: bool) -> Rows:
         if _stock(ask, symbol) is None or feed in SILENT:
             return
+        # The market's prices run on through splits: it is the raw ones that are computed.
+        has_split = is_raw and tape.split_factor(symbol, start) != 1
         for bar in framed(ask, symbol, frame, (start, end), back):
-            # The market's prices run on through splits: it is the raw ones that are computed.
-            told = (
-                bar if kinds & {"split", "all"} else Tape(ask.state.market).as_it_was(symbol, bar)
-            )
+            told = tape.as_it_was(symbol, bar) if has_split else bar
             yield bar.time_ns, stock_bar(told, feed)
 
     return ask.span(feed), walk

@@ -197,12 +197,17 @@ def _news(ask: Ask) -> Json:
     start, end = bounds(ask, "published_utc", 1_000_000_000, (FIRST_NEWS, ask.now_ns), is_utc=True)
     if ask.place is not None:
         start, end = (ask.place[0], end) if is_ascending else (start, ask.place[0])
-    names = {each.ticker: each.name for each in every(ask, "stocks") if is_active(each)}
-    wanted = {row["ticker"] for row in filtered(ask, [{"ticker": n} for n in names], ("ticker",))}
+    listed = [n for n in (*every(ask, "stocks"), *every(ask, "crypto")) if is_active(n)]
+    names = {n.symbol: n.instrument.name for n in listed if n.instrument is not None}
+    tickers = {n.symbol: n.ticker for n in listed}
+    rows = [{"ticker": ticker} for ticker in tickers.values()]
+    wanted = {row["ticker"] for row in filtered(ask, rows, ("ticker",))}
     told = _oldest_first(names, start, end) if is_ascending else articles(names, start, end)
-    found = list(islice((each for each in told if each.symbol in wanted), limit + 1))
-    page = ask.envelope(results=[_article(each) for each in found[:limit]])
-    page["count"] = len(page["results"])
+    found = list(islice((each for each in told if tickers[each.symbol] in wanted), limit + 1))
+    page = ask.envelope(
+        results=[_article(each, tickers[each.symbol]) for each in found[:limit]],
+        count=min(limit, len(found)),
+    )
     if len(found) > limit:
         page["next_url"] = ask.next_url(str(found[limit].time_ns))
     return page
@@ -215,7 +220,7 @@ def _oldest_first(names: dict[str, str], start: int, end: int) -> Iterator[Artic
         start = last + 1
 
 
-def _article(article: Article) -> Json:
+def _article(article: Article, ticker: str) -> Json:
     return {
         "id": hashlib.sha256(str(article.number).encode()).hexdigest()[:43],
         "publisher": {
@@ -228,13 +233,13 @@ def _article(article: Article) -> Json:
         "author": article.author,
         "published_utc": rfc3339(article.time_ns),
         "article_url": article.url,
-        "tickers": [article.symbol],
+        "tickers": [ticker],
         "image_url": f"{article.url}/large.png",
         "description": article.summary,
         "keywords": ["markets"],
         "insights": [
             {
-                "ticker": article.symbol,
+                "ticker": ticker,
                 "sentiment": article.mood,
                 "sentiment_reasoning": article.summary,
             }

@@ -3,13 +3,13 @@
 https://massive.com/docs/rest/stocks/snapshots/unified-snapshot
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from starlette.routing import BaseRoute
 
 from sentio_async.sim.calendar import day_of
-from sentio_async.sim.instruments import Contract
+from sentio_async.sim.instruments import Contract, Instrument
 from sentio_async.sim.market import Bar
 from sentio_async.sim.state import State
 from sentio_async.sim.venues import rates
@@ -47,7 +47,16 @@ def routes(state: State) -> list[BaseRoute]:
 
 def _universal(ask: Ask) -> Json:
     kind = ask.one_of("type", ("", *KINDS), "")
+    if kind == "options":
+        return _page(ask, [f"O:{each.symbol}" for each in _options(ask)], _item)
     return _page(ask, [each.ticker for each in every(ask) if kind in ("", each.kind)], _item)
+
+
+def _options(ask: Ask) -> Iterator[Instrument]:
+    instruments = ask.state.market.instruments
+    for each in instruments:
+        if each.has_options:
+            yield from instruments.chain(each.symbol, day_of(ask.now_ns))
 
 
 def _indices(ask: Ask) -> Json:

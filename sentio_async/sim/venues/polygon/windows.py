@@ -74,8 +74,10 @@ class Windows:
         if self.named.rated is not None:
             yield from self._rated(self.named.rated, start, end, ask.now_ns, back)
             return
+        tape, symbol = ask.tape, self.named.symbol
+        has_split = not self.adjusted and tape.split_factor(symbol, start) != 1
         for bar in self._traded(ask, start, end, back):
-            yield bar if self.adjusted else ask.tape.as_it_was(self.named.symbol, bar)
+            yield tape.as_it_was(symbol, bar) if has_split else bar
 
     def _traded(self, ask: Ask, start: int, end: int, back: bool) -> Iterator[Bar]:
         symbol, tape = self.named.symbol, ask.tape
