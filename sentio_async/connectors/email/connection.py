@@ -218,6 +218,8 @@ class Connection:
             response = await protocol.read_response(timeout=limit)
             if 200 <= response.code <= 599:
                 self.used_at = self._clock.time()
+                if self._has_more:
+                    self.cut()
                 return _reply(response.code, response.message)
             reason = "reply to the message is not SMTP"
         except aiosmtplib.SMTPTimeoutError as exc:
@@ -288,7 +290,10 @@ class Connection:
         """The command's result; on any failure the connection is cut, and the error ours."""
         cause: Exception
         try:
-            return await command
+            result = await command
+            if not self._has_more:
+                return result
+            cause = aiosmtplib.SMTPResponseException(-1, "more than one reply to a command")
         except (aiosmtplib.SMTPException, OSError, ValueError) as exc:
             cause = exc
         except BaseException:
@@ -299,6 +304,11 @@ class Connection:
             # The frames below hold the password.
             raise _error_from(cause, phase)
         raise _error_from(cause, phase) from cause
+
+    @property
+    def _has_more(self) -> bool:
+        """More came than was asked for; aiosmtplib would take it for the next reply."""
+        return bool(getattr(self._smtp.protocol, "_buffer", b""))
 
     def _ended(self, error: errors.ConnectorError) -> errors.ConnectorError:
         """The error, after which this connection is not used again."""

@@ -191,6 +191,28 @@ async def test_after_a_cancelled_command_the_next_message_is_right(word):
         assert mail.get_status().in_flight == 0
 
 
+@pytest.mark.parametrize("word", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA"])
+async def test_a_reply_that_nobody_asked_for_is_not_taken_for_the_next_one(word):
+    async with Scripted(DOT="554 5.6.0 rejected") as server:
+        server.replies[word] += "\r\n250 2.0.0 nobody asked for this"
+        mail = notifier(server, **ONCE)
+        with pytest.raises(errors.DecodeError, match="more than one reply") as caught:
+            await tell(mail)
+
+    assert caught.value.outcome is Outcome.NOT_SENT
+
+
+async def test_a_connection_that_says_too_much_at_the_end_is_not_used_again():
+    async with Scripted() as server, notifier(server) as mail:
+        server.replies["DOT"] += "\r\n250 2.0.0 nobody asked for this"
+        assert (await tell(mail)).is_delivered
+        server.replies["DOT"] = "554 5.6.0 rejected"
+        with pytest.raises(errors.BadRequestError, match="rejected"):
+            await tell(mail)
+
+    assert server.connections == 2
+
+
 async def test_what_waits_to_be_sent_is_not_sent_after_a_cancel():
     async with Scripted() as server, notifier(server) as mail:
         connection = mail._connections._idle[0]
