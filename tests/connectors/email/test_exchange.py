@@ -300,3 +300,47 @@ async def test_after_any_number_of_cancels_every_mail_is_the_one_its_receipt_say
     assert max(arrived.values()) == 1
     assert status.in_flight == 0
     assert set(status.breakers.values()) == {"closed"}
+
+
+async def test_whatever_goes_wrong_a_receipt_never_says_what_is_not_so(exchange):
+    luck = random.Random(11)
+    kinds = ("drop_before", "reset_before", "drop_after", "reset_after", "cut", "half", "status")
+    for kind in (*kinds, "garbage", "unsolicited"):
+        for command in ("EHLO", "AUTH", "MAIL", "RCPT", "DATA", "DOT"):
+            exchange.add_fault(
+                FaultRule(kind=kind, venue="smtp", method=command, probability=0.02, status=451)
+            )
+    ends = {}
+
+    async def tell(mail, number):
+        try:
+            end = await mail.send_notification(f"{number}@x.test", f"s{number}", "m")
+        except errors.ConnectorError as exc:
+            end = exc
+        ends[number] = end
+
+    async def tell_or_leave(mail, number):
+        sending = asyncio.create_task(tell(mail, number))
+        if luck.random() < 0.3:
+            for _ in range(luck.randrange(60)):
+                await asyncio.sleep(0)
+            sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+    mail = notifier(exchange, breaker_failures=10_000, login_pause=0)
+    mail._keeps_connections = True
+    for start in range(0, 200, 4):
+        await asyncio.gather(*(tell_or_leave(mail, start + n) for n in range(4)))
+    await mail._close()
+
+    arrived = Counter(int(got.recipients[0].partition("@")[0]) for got in exchange.inbox)
+    assert len(ends) > 150
+    for number, end in ends.items():
+        if isinstance(end, errors.ConnectorError):
+            assert arrived[number] == 0, (number, end)
+        elif end.is_delivered:
+            assert arrived[number] == 1, (number, end)
+        else:
+            assert arrived[number] <= 1, (number, end)
+    for got in exchange.inbox:
+        assert got.message["Subject"] == f"s{got.recipients[0].partition('@')[0]}"
