@@ -8,22 +8,21 @@ one's, so the connection is then cut.  Cut, not closed: closing would still send
 from __future__ import annotations
 
 import base64
-import os
 import re
 import socket
 import ssl
 from collections.abc import Awaitable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiosmtplib
 
 from sentio_async import errors
 from sentio_async.clock import Clock
 from sentio_async.connectors.email.config import EmailConfig, LoginMethod, Tls
+from sentio_async.connectors.email.failures import clean_reply, error_from, gone
 from sentio_async.connectors.email.progress import Progress
 from sentio_async.connectors.email.replies import Meaning, Phase, Reply, error_for, meaning_of
 from sentio_async.errors import Outcome
-from sentio_async.http.redaction import redactor
 
 __all__ = ["Connection", "Hidden"]
 
@@ -206,33 +205,23 @@ class Connection:
         """Write the message and wait for the answer; without one, nobody knows."""
         protocol = self._smtp.protocol
         if protocol is None or protocol.transport is None:
-            raise self._ended(_gone(Phase.DATA))
+            raise self._ended(gone(Phase.DATA))
         limit = self._limit(
             self._config.final_reply_timeout + len(data) / _SLOWEST_LINE, expires_at, Phase.DATA
         )
         transport = protocol.transport
-        reason = ""
         cause: Exception | None = None
         try:
             protocol.write(_dotted(data))
             response = await protocol.read_response(timeout=limit)
             if 200 <= response.code <= 599:
-                self.used_at = self._clock.time()
-                if self._has_more:
-                    self.cut()
-                return _reply(response.code, response.message)
+                return self._final_reply(response)
             reason = "reply to the message is not SMTP"
         except aiosmtplib.SMTPTimeoutError as exc:
             reason, cause = "no reply to the message within the time allowed", exc
-            waiting = transport.get_write_buffer_size()  # type: ignore[attr-defined]
-            if waiting:
-                # Its end has not left this process, so the server cannot have accepted it.
-                self.cut()
-                raise errors.ConnectionError(
-                    "message was not sent to its end within the time allowed",
-                    outcome=Outcome.NOT_SENT,
-                    phase=Phase.DATA.value,
-                ) from exc
+            # Its end has not left this process, so the server cannot have accepted it.
+            if transport.get_write_buffer_size():  # type: ignore[attr-defined]
+                raise self._ended(_unfinished()) from exc
         except (aiosmtplib.SMTPException, OSError) as exc:
             reason, cause = "connection lost before the reply to the message", exc
         except BaseException:
@@ -240,8 +229,13 @@ class Connection:
             self.cut()
             raise
         progress.doubt(taken, reason)
-        self.cut()
-        raise errors.OutcomeUnknownError(reason, phase=Phase.DOT.value) from cause
+        raise self._ended(errors.OutcomeUnknownError(reason, phase=Phase.DOT.value)) from cause
+
+    def _final_reply(self, response: aiosmtplib.SMTPResponse) -> Reply:
+        self.used_at = self._clock.time()
+        if self._has_more:
+            self.cut()
+        return clean_reply(response.code, response.message)
 
     def _conclude(
         self, reply: Reply, phase: Phase, taken: Sequence[str], progress: Progress
@@ -284,7 +278,7 @@ class Connection:
         limit = self._limit(self._config.timeouts.read, expires_at, phase)
         response = await self._step(phase, self._smtp.execute_command(*words, timeout=limit))
         self.used_at = self._clock.time()
-        return _reply(response.code, response.message)
+        return clean_reply(response.code, response.message)
 
     async def _step(self, phase: Phase, command: Awaitable[T]) -> T:
         """The command's result; on any failure the connection is cut, and the error ours."""
@@ -302,8 +296,8 @@ class Connection:
         self.cut()
         if phase is Phase.AUTH:
             # The frames below hold the password.
-            raise _error_from(cause, phase)
-        raise _error_from(cause, phase) from cause
+            raise error_from(cause, phase)
+        raise error_from(cause, phase) from cause
 
     @property
     def _has_more(self) -> bool:
@@ -347,6 +341,14 @@ def _own_name() -> str:
     return name if _NAME.fullmatch(name) else "[127.0.0.1]"
 
 
+def _unfinished() -> errors.ConnectionError:
+    return errors.ConnectionError(
+        "message was not sent to its end within the time allowed",
+        outcome=Outcome.NOT_SENT,
+        phase=Phase.DATA.value,
+    )
+
+
 def _encoded(secret: bytes) -> Hidden:
     return Hidden(base64.b64encode(secret))
 
@@ -357,59 +359,3 @@ def _dotted(data: bytes) -> Hidden:
     if not lines.endswith(b"\r\n"):
         lines += b"\r\n"
     return Hidden(_LEADING_DOT.sub(b"..", lines) + b".\r\n")
-
-
-def _reply(code: int, text: str) -> Reply:
-    """The reply without any secret that the server may have repeated."""
-    return Reply(code, redactor.scrub(text))
-
-
-def _gone(phase: Phase) -> errors.ConnectionError:
-    return errors.ConnectionError(
-        f"{phase.value}: connection lost", outcome=Outcome.NOT_SENT, phase=phase.value
-    )
-
-
-def _error_from(exc: Exception, phase: Phase) -> errors.ConnectorError:
-    """Our error for a failure before the message was handed over."""
-    if isinstance(exc, aiosmtplib.SMTPResponseException):
-        return error_for(_reply(exc.code, exc.message), phase)
-    for cause in _causes(exc):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return errors.CertificateError(
-                f"certificate is not trusted: {cause.verify_message}", phase=phase.value
-            )
-    known: dict[str, Any] = {"outcome": Outcome.NOT_SENT, "phase": phase.value}
-    if any(isinstance(cause, ssl.SSLError) for cause in _causes(exc)):
-        return errors.ConnectionError(
-            f"{phase.value}: no TLS with this port; a port for STARTTLS needs tls='starttls'",
-            **known,
-        )
-    if isinstance(exc, aiosmtplib.SMTPTimeoutError):
-        hint = "; a port for implicit TLS, such as 465, needs tls='implicit'"
-        return errors.ConnectionError(
-            f"{phase.value}: no reply within the time allowed"
-            + (hint if phase is Phase.CONNECT else ""),
-            **known,
-        )
-    if isinstance(exc, ValueError) and not isinstance(exc, OSError):
-        return errors.InvalidRequestError(f"{phase.value}: cannot be sent", phase=phase.value)
-    if phase is Phase.CONNECT:
-        return errors.ConnectionError(f"cannot connect: {_words(exc)}", **known)
-    return _gone(phase)
-
-
-def _causes(exc: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while exc is not None and exc not in found:
-        found.append(exc)
-        exc = exc.__cause__ or exc.__context__
-    return found
-
-
-def _words(exc: BaseException) -> str:
-    """The system's own reason, which is at the end of the chain."""
-    reasons = [cause for cause in _causes(exc) if isinstance(cause, OSError)]
-    reason = reasons[-1] if reasons else exc
-    number = getattr(reason, "errno", None)
-    return os.strerror(number) if number and number > 0 else str(reason) or type(reason).__name__
