@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import socket
 
 EHLO = "250-scripted.test\r\n250-SIZE 1000000\r\n250-AUTH PLAIN LOGIN XOAUTH2\r\n250 SMTPUTF8"
+DEAF = "354 go ahead, nobody reads it"
 
 
 class Scripted:
@@ -36,7 +38,10 @@ class Scripted:
         self._tasks = set()
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        listener = socket.create_server(("127.0.0.1", 0))
+        # Small, so that a message may be too large for it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._server = await asyncio.start_server(self._serve, sock=listener)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -84,6 +89,8 @@ class Scripted:
                 word = line.split(" ", 1)[0].upper()
                 if not await self._reply(word if word in self.replies else "MORE", writer):
                     return
+                if self._last == DEAF:
+                    await asyncio.get_running_loop().create_future()
                 if word == "DATA" and self._last.startswith("354"):
                     self.messages.append(await reader.readuntil(b"\r\n.\r\n"))
                     if not await self._reply("DOT", writer):

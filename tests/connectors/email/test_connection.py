@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from connectors.email.scripted import Scripted
+from connectors.email.scripted import DEAF, Scripted
 from sentio_async import errors
 from sentio_async.connectors.email.notifier import EmailNotifier
 from sentio_async.errors import Outcome
-from sentio_async.models import Delivery
+from sentio_async.models import Attachment, Delivery
 from sentio_async.models.health import HealthStatus
 
 ONCE = {"retry_attempts": 1}
@@ -211,6 +211,16 @@ async def test_a_connection_that_says_too_much_at_the_end_is_not_used_again():
             await tell(mail)
 
     assert server.connections == 2
+
+
+async def test_a_message_whose_end_never_left_was_not_sent():
+    async with Scripted(DATA=DEAF) as server:
+        mail = notifier(server, **ONCE, **QUICK)
+        table = Attachment(filename="a.bin", content=bytes(6_000_000))
+        with pytest.raises(errors.ConnectionError, match="not sent to its end") as caught:
+            await tell(mail, attachments=[table], timeout=0.4)
+
+    assert caught.value.outcome is Outcome.NOT_SENT
 
 
 async def test_what_waits_to_be_sent_is_not_sent_after_a_cancel():
