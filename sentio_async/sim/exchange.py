@@ -289,7 +289,9 @@ class Exchange:
         match connector:
             case "alpaca":
                 keys = {"api_key": self.alpaca_key, "api_secret": self.alpaca_secret}
-                return {**keys, "base_url": at.alpaca_trading, "data_url": at.alpaca_data}
+                # Of two hosts one may be left out; nothing must lead to the vendor's own then.
+                trading, data = at.alpaca_trading, at.alpaca_data
+                return {**keys, "base_url": trading or data, "data_url": data or trading}
             case "polygon":
                 return {"api_key": self.polygon_key, "base_url": at.polygon}
             case "email":

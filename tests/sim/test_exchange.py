@@ -163,6 +163,13 @@ async def test_it_hands_out_settings_for_every_connector():
             exchange.settings("sms")
 
 
+async def test_settings_lead_nowhere_else_when_a_venue_is_left_out():
+    async with Exchange(venues=["alpaca_trading"]) as exchange:
+        settings = exchange.settings("alpaca")
+
+        assert settings["data_url"] == settings["base_url"] == exchange.addresses.alpaca_trading
+
+
 def test_what_cannot_be_meant_is_refused_by_name():
     with pytest.raises(ValueError, match="venues: no venue 'nasdaq'"):
         Exchange(venues=["nasdaq"])
