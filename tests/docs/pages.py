@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
-PAGES = (CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md")))
+PAGES = (
+    CHECKOUT / "README.md",
+    CHECKOUT / "examples" / "README.md",
+    *sorted((CHECKOUT / "docs").rglob("*.md")),
+)
 
 _FENCE = re.compile(r"^ *```(?P<info>[^`\n]*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 

@@ -1,0 +1,57 @@
+"""Every script in examples/ runs to its end against the embedded exchange."""
+
+import runpy
+import sys
+
+import pytest
+
+from tests.docs.pages import CHECKOUT, prose_of
+from tests.docs.venues import environment_of, exchange_in_a_thread
+
+FOLDER = CHECKOUT / "examples"
+SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.name != "venue.py")
+# What must be in what it prints: that it did what it is there for.
+SEEN = {
+    "bracket_order": "in the end: canceled",
+    "fastapi_app": "'status': 'healthy'",
+    "faults": "orders at the venue: 1",
+    "health_monitor": "unhealthy: ['polygon']",
+    "history_to_columns": "average of 20",
+    "notify_everyone": "webhook: accepted as",
+    "place_and_watch_order": "filled: 5 at",
+    "quotes_batch": "SymbolNotFoundError",
+    "resilient_function": "not even tried",
+    "trading_engine": "embedded exchange",
+}
+
+
+@pytest.fixture(autouse=True)
+def _as_from_the_shell(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setattr(sys, "argv", ["example"])
+    yield
+    sys.modules.pop("venue", None)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_an_example_runs_to_its_end(script, capsys):
+    runpy.run_path(str(script), run_name="__main__")
+
+    assert SEEN[script.stem] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["quotes_batch", "notify_everyone", "place_and_watch_order"])
+def test_with_keys_in_the_environment_it_goes_there(name, capsys, monkeypatch):
+    with exchange_in_a_thread() as exchange:
+        for variable, value in environment_of(exchange).items():
+            monkeypatch.setenv(variable, value)
+        runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+
+        assert exchange.requests
+        assert "embedded exchange" not in capsys.readouterr().out
+
+
+def test_the_list_of_examples_is_whole():
+    listed = prose_of(FOLDER / "README.md")
+
+    assert [path.name for path in SCRIPTS if f"`{path.name}`" not in listed] == []
