@@ -177,6 +177,10 @@ async def test_alpaca_trading(canaries, proof):
         look_at(canaries, broker)
         echo = FaultRule(kind="status", status=401, body=ECHO["alpaca secret"])
         assert await suffer(canaries, exchange, broker, calls[:1], [echo]) == 1
+        for text in ('{"id": 1, "cash": "%s"}', '{"cash": {"%s": 1}}', '["%s"]', "%s", '{"%s'):
+            body = text % SECRETS["alpaca secret"]
+            echo = FaultRule(kind="status", status=200, body=body)
+            assert await suffer(canaries, exchange, broker, calls[:1], [echo]) == 1
         await broker.disconnect()
         await unreachable(canaries, AlpacaBroker, {**settings, **HASTE}, *PLACES)
         canaries.see("events", *events)

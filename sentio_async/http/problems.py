@@ -18,12 +18,20 @@ from sentio_async.http.endpoint import Answer, Call, Problem
 from sentio_async.http.redaction import redactor
 from sentio_async.resilience.retry_after import retry_after_from
 
-__all__ = ["Evidence", "forget_frames", "from_answer", "from_exception", "from_problem"]
+__all__ = [
+    "Evidence",
+    "forget_frames",
+    "from_answer",
+    "from_exception",
+    "from_problem",
+    "without_echo",
+]
 
 E = TypeVar("E", bound=BaseException)
 
 _MOST_OF_A_BODY = 2048
 _DEEPEST = 8
+_READ_FIELDS = ("field", "word")
 _REQUEST_IDS = ("x-request-id", "apca-request-id", "request-id")
 
 # A proxy or an overloaded server may say these after it has passed the request on.
@@ -83,6 +91,17 @@ def forget_frames(error: E) -> E:
             each.__traceback__ = None
             waiting += [each.__cause__, each.__context__]
     return error
+
+
+def without_echo(error: errors.ConnectorError, answer: Answer) -> errors.ConnectorError:
+    """The error; if the vendor repeats a secret, without it and without what was read."""
+    if not redactor.knows_any_in(answer.body.decode("utf-8", "replace")):
+        return error
+    error.message = redactor.scrub(error.message)
+    error.args = (error.message,)
+    error.__dict__.update(redactor.scrub_all({n: error.__dict__.get(n) for n in _READ_FIELDS}))
+    error.__cause__ = error.__context__ = None
+    return forget_frames(error)
 
 
 def _chain(exc: BaseException) -> str:

@@ -18,7 +18,7 @@ from sentio_async.http.auth import Auth, SecretHeaders
 from sentio_async.http.client import Resources
 from sentio_async.http.endpoint import Answer, Call
 from sentio_async.http.exchange import Outgoing, exchange
-from sentio_async.http.problems import from_answer, from_problem
+from sentio_async.http.problems import from_answer, from_problem, without_echo
 from sentio_async.http.received import note_arrival, skipped_rows
 from sentio_async.http.redaction import redactor
 from sentio_async.http.wire_json import decode_json
@@ -182,28 +182,33 @@ class Session:
         endpoint = call.endpoint
         if answer.status not in endpoint.accepts:
             raise from_answer(answer, call, _decoded_or_none(answer), now=self._now())
+        error: errors.ConnectorError
         try:
-            raw = endpoint.decode(answer.body) if answer.body else None
-            if endpoint.api.check is not None:
-                problem = endpoint.api.check(raw)
-                if problem is not None:
-                    raise from_problem(problem, answer, raw, now=self._now())
-            value = call.read(raw)
+            value = self._value_in(call, answer)
         except errors.ConnectorError as exc:
-            if isinstance(exc, errors.DecodeError):
-                _describe(exc, answer)
-            raise
+            error = exc
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
             error = errors.DecodeError(
                 f"answer is not what {endpoint.label} promises ({type(exc).__name__}: {exc})"
             )
             # It came whole and says something else: it will again.
             error.is_permanent = True
+            error.__cause__ = exc
+        else:
+            note_arrival(value, self._now())
+            self._tell_of_skipped(call, value)
+            return value
+        if isinstance(error, errors.DecodeError):
             _describe(error, answer)
-            raise error from exc
-        note_arrival(value, self._now())
-        self._tell_of_skipped(call, value)
-        return value
+        raise without_echo(error, answer)
+
+    def _value_in(self, call: Call[T], answer: Answer) -> T:
+        raw = call.endpoint.decode(answer.body) if answer.body else None
+        check = call.endpoint.api.check
+        problem = None if check is None else check(raw)
+        if problem is not None:
+            raise from_problem(problem, answer, raw, now=self._now())
+        return call.read(raw)
 
     def _tell_of_skipped(self, call: Call[Any], value: Any) -> None:
         for row in skipped_rows(value):
