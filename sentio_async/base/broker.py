@@ -30,7 +30,7 @@ from sentio_async.models.trading import (
     Position,
 )
 from sentio_async.models.words import OrderSide, OrderStatus, OrderType, TimeInForce
-from sentio_async.orders.placement import place_once, with_client_order_id
+from sentio_async.orders.once import place_once, with_client_order_id
 
 __all__ = ["BrokerConnector", "Number"]
 
