@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32encode
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +12,16 @@ from typing import Any
 from sentio_async.models.trading import Order, OrderChange, OrderRequest
 from sentio_async.orders.policy import GatewayPolicy
 
-__all__ = ["Intent", "Kind", "client_order_id", "digest_of", "is_same", "twin_of"]
+__all__ = [
+    "Intent",
+    "Kind",
+    "client_order_id",
+    "entered_at",
+    "is_same",
+    "is_same_payload",
+    "looks_like",
+    "twin_of",
+]
 
 
 class Kind(StrEnum):
@@ -41,16 +49,6 @@ class Intent:
     order_id: str | None = None
     """The order to be replaced or cancelled."""
 
-    @property
-    def symbol(self) -> str:
-        """Of the order to be placed."""
-        return "" if self.order is None else self.order.symbol
-
-    @property
-    def since(self) -> float:
-        """When it cannot have been entered before."""
-        return self.at
-
 
 def client_order_id(policy: GatewayPolicy, account: str, intent_key: str, seq: int = 0) -> str:
     """The id of an intent: the same every time, here and after a restart."""
@@ -59,23 +57,15 @@ def client_order_id(policy: GatewayPolicy, account: str, intent_key: str, seq: i
     return (policy.id_prefix + letters)[: policy.id_length]
 
 
-def digest_of(payload: OrderRequest | OrderChange | None) -> str:
-    """The same for equal payloads: 1 and 1.0 shares are equal, the id does not count."""
-    if payload is None:
-        return ""
-    fields = payload.model_dump(exclude={"client_order_id"}, exclude_defaults=True)
-    return repr(_plain(fields))
+def is_same_payload(one: OrderRequest, other: OrderRequest) -> bool:
+    """The same order is wanted; under what id does not count."""
+    return _payload(one) == _payload(other)
 
 
-def _plain(value: Any) -> Any:
-    """Without what differs in writing only."""
-    if isinstance(value, dict):
-        return sorted((str(name), _plain(each)) for name, each in value.items())
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if hasattr(value, "normalize"):
-        return str(value.normalize())
-    return str(value)
+def _payload(order: OrderRequest) -> tuple[Any, Any]:
+    # Instructions are compared as they are written, because a restart brings them back as text.
+    fields = order.model_dump(exclude={"client_order_id", "instructions"})
+    return fields, order.model_dump(mode="json", include={"instructions"})
 
 
 def twin_of(order: OrderRequest) -> tuple[Any, ...]:
@@ -87,24 +77,40 @@ def twin_of(order: OrderRequest) -> tuple[Any, ...]:
 
 
 def is_same(order: OrderRequest, found: Order) -> bool:
-    """The found order is what was asked for, as far as both say."""
+    """The found order is what was asked for in what matters, as far as both say."""
+    return _agree(_essentials(order), _essentials(found))
+
+
+def looks_like(order: OrderRequest, found: Order) -> bool:
+    """The found order is what was asked for in everything, as far as both say."""
+    if not is_same(order, found):
+        return False
+    asked, there = (tuple(getattr(each, name) for name in _DETAILS) for each in (order, found))
+    if order.legs and found.legs:
+        legs = [sorted(_bare(leg.symbol) for leg in each.legs) for each in (order, found)]
+        return _agree(asked, there) and legs[0] == legs[1]
+    return _agree(asked, there)
+
+
+_DETAILS = (
+    "type",
+    "limit_price",
+    "stop_price",
+    "trail_price",
+    "trail_percent",
+    "time_in_force",
+)
+
+
+def _essentials(order: OrderRequest | Order) -> tuple[Any, ...]:
+    return _bare(order.symbol), order.side, order.qty, order.notional
+
+
+def _agree(asked: tuple[Any, ...], there: tuple[Any, ...]) -> bool:
     return all(
         mine == theirs or mine in (None, "") or theirs in (None, "")
-        for mine, theirs in _pairs(order, found)
+        for mine, theirs in zip(asked, there, strict=True)
     )
-
-
-def _pairs(order: OrderRequest, found: Order) -> Iterable[tuple[Any, Any]]:
-    yield _bare(order.symbol), _bare(found.symbol)
-    yield order.side, found.side
-    yield order.qty, found.qty
-    yield order.notional, found.notional
-    yield order.type, found.type
-    yield order.limit_price, found.limit_price
-    yield order.stop_price, found.stop_price
-    yield order.trail_price, found.trail_price
-    yield order.trail_percent, found.trail_percent
-    yield order.time_in_force, found.time_in_force
 
 
 def _bare(symbol: str) -> str:

@@ -1,126 +1,296 @@
-"""Places an order under an id of ours, and finds out what became of it when nobody says.
+"""From an intent to a verdict: when an order is sent, when it is looked for, and when it ends.
 
-An order whose fate is unknown is never sent again under another id.  It is looked up by its id;
-if the venue does not show it, that proves nothing (it may still be on its way), so the caller
-gets an error with a handle that can ask again.
+What may have arrived is never given up as failed.  At a broker that refuses a repeated id it is
+sent again under the same id, which is a fence: either it arrives now and is the only one, or the
+broker refuses it and so proves that the first is there.  At any other broker it is only looked for.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Any
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from sentio_async import errors
-from sentio_async.models.trading import Order, OrderRequest
+from sentio_async.errors import Outcome
+from sentio_async.models.trading import Order
+from sentio_async.orders.desk import Desk
+from sentio_async.orders.entry import Entry, Verdict
+from sentio_async.orders.intent import entered_at, is_same, looks_like
+from sentio_async.orders.journal import Row, Step
+from sentio_async.orders.venue import BrokerClass
 
-__all__ = ["OrderHandle", "place_once", "with_client_order_id"]
-
-Place = Callable[[OrderRequest], Awaitable[Order]]
-Find = Callable[[str], Awaitable[Order]]
-
-
-def with_client_order_id(order: OrderRequest) -> OrderRequest:
-    """The order with an id of ours; the caller's own id stays."""
-    if order.client_order_id is not None:
-        return order
-    return order.model_copy(update={"client_order_id": f"sentio-{uuid.uuid4().hex}"})
+__all__ = ["Placement", "may_have_arrived", "was_not_taken"]
 
 
-class OrderHandle:
-    """An order that may live at the venue."""
-
-    def __init__(self, order: OrderRequest, find: Find) -> None:
-        self.order = order
-        self._find = find
-
-    @property
-    def client_order_id(self) -> str:
-        """The id it was sent under."""
-        return self.order.client_order_id or ""
-
-    async def resolve(self) -> Order | None:
-        """The order if the venue shows it now.  None is no proof that it never will."""
-        try:
-            return await self._find(self.client_order_id)
-        except errors.NotFoundError:
-            return None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # How to ask belongs to a live connector and does not travel.
-        return OrderHandle, (self.order, _cannot_ask)
-
-    def __repr__(self) -> str:
-        return f"<OrderHandle {self.client_order_id!r}>"
+def may_have_arrived(error: errors.ConnectorError) -> bool:
+    """Nobody can say whether the venue did what was asked; also when nobody has thought of it."""
+    return error.outcome not in (Outcome.NOT_SENT, Outcome.REFUSED)
 
 
-async def _cannot_ask(client_order_id: str) -> Order:
-    raise errors.OutcomeUnknownError(
-        f"{client_order_id}: this handle was copied; ask a broker by get_order_by_client_id"
-    )
+def was_not_taken(error: errors.ConnectorError) -> bool:
+    """It certainly was not done, and may be asked for again: never sent, or throttled."""
+    if error.is_permanent or isinstance(error, errors.CircuitOpenError):
+        return False
+    return error.outcome is Outcome.NOT_SENT or isinstance(error, errors.RateLimitError)
 
 
-async def place_once(order: OrderRequest, *, place: Place, find: Find) -> Order:
-    """The order as the venue took it; raises OrderOutcomeUnknownError when nobody can say.
+class Placement:
+    """Carries one intent to its verdict; subclasses say how it is sent and looked for."""
 
-    ``order`` has its ``client_order_id``.  ``place`` sends it (and may send it again only if it
-    was never sent), ``find`` looks it up by that id.
-    """
-    try:
-        placed = await place(order)
-    except errors.ConflictError as exc:
-        # The id is known there.  That may be an order of another day: hand over only a twin.
-        return await _adopt(order, find, exc)
-    except errors.ConnectorError as exc:
-        if exc.outcome is not errors.Outcome.UNKNOWN:
-            raise
-        return await _adopt(order, find, exc)
-    if placed.client_order_id != order.client_order_id:
-        # A broken proxy or client can hand out somebody else's answer.
-        error = errors.DecodeError(
-            f"answer is about order {placed.client_order_id!r}, not {order.client_order_id!r}"
+    may_repeat = True
+    """What may have arrived can be sent again, where the broker refuses repeats."""
+
+    def __init__(self, desk: Desk, entry: Entry) -> None:
+        self.desk = desk
+        self.entry = entry
+        self._asked_wait = 0.0
+
+    async def run(self) -> Verdict:
+        """The verdict; takes as long as it takes."""
+        number = 0
+        while True:
+            verdict = await self._step()
+            if verdict is not None:
+                return verdict
+            await self._pause(number)
+            number += 1
+
+    async def _step(self) -> Verdict | None:
+        if not self.entry.needs_look:
+            return await self.send()
+        verdict = await self.look()
+        if verdict is None and self._may_send_again():
+            verdict = await self.send()
+        return verdict
+
+    async def _pause(self, number: int) -> None:
+        policy, entry = self.desk.policy, self.entry
+        delay = policy.pause(number)
+        if not entry.needs_look or self._may_send_again():
+            # Two processes that failed together must not come back together.
+            delay = max(self._asked_wait, delay * random.uniform(0.5, 1.0))  # noqa: S311
+            self._asked_wait = 0.0
+        await self.desk.clock.sleep(delay)
+
+    def _may_send_again(self) -> bool:
+        """What may have arrived is sent again only where a second one would be refused."""
+        entry, desk = self.entry, self.desk
+        return (
+            self.may_repeat
+            and desk.venue.broker_class.refuses_repeats
+            and not entry.is_proved
+            and entry.refusal is None
+            and not entry.is_told_unknown
+            and desk.now() < entry.deadline
+            and desk.journal.halted() is None
         )
-        return await _adopt(order, find, error)
-    return placed
+
+    # Sending
+
+    async def send(self) -> Verdict | None:
+        """Send it once; None when that has not brought the end."""
+        entry, desk = self.entry, self.desk
+        problem = await self._write_ahead()
+        if problem is not None:
+            return None if entry.needs_look else Verdict(Step.NOT_PLACED, error=problem)
+        started = desk.now()
+        entry.is_sending = True
+        try:
+            order = await desk.call(self.ask(), entry.deadline)
+        except errors.ConnectorError as exc:
+            self._record(exc, desk.now() - started)
+            return await self._failed(exc)
+        finally:
+            entry.is_sending = False
+            entry.left_at = desk.now()
+        return self._answered(order)
+
+    async def ask(self) -> Order:
+        """One try at the venue."""
+        assert self.entry.intent.order is not None
+        return await self.desk.venue.place(self.entry.intent.order)
+
+    async def _write_ahead(self) -> errors.ConnectorError | None:
+        """Make durable that it is about to be sent; gives the reason not to send it."""
+        entry = self.entry
+        halted = self.desk.journal.halted()
+        if halted is not None:
+            return errors.TradingHaltedError(f"trading is halted: {halted}")
+        if entry.is_given_up:
+            return _never_sent()
+        problem = await self._write_sent()
+        if problem is not None:
+            return problem
+        return None if self._is_wanted() else _never_sent()
+
+    def _is_wanted(self) -> bool:
+        """Writing takes time, and its caller may have gone meanwhile."""
+        return not (self.entry.is_given_up or self.entry.is_told_unknown)
+
+    async def _write_sent(self) -> errors.ConnectorError | None:
+        entry, desk = self.entry, self.desk
+        at = desk.wall()
+        sent = Row(entry.id, Step.SENT, at, entry.attempts + 1)
+        try:
+            if entry.attempts:
+                await desk.write(sent)
+            else:
+                entry.entered_after = at
+                intent = Row(entry.id, Step.INTENT, at, intent=entry.intent)
+                await desk.write(intent, sent)
+        except errors.ConnectorError as exc:
+            return exc
+        entry.attempts += 1
+        if entry.step is Step.INTENT:
+            entry.step = Step.SENT
+        return None
+
+    def _answered(self, order: Order) -> Verdict | None:
+        entry, desk = self.entry, self.desk
+        if self.is_ours(order):
+            return Verdict(Step.ACKED, order=order)
+        # A broken proxy or client can hand out somebody else's answer.
+        entry.is_ambiguous = True
+        entry.cause = errors.DecodeError(
+            f"answer is about order {order.id} ({order.client_order_id!r}), not {entry.id!r}",
+            connector=desk.name or None,
+        )
+        return None
+
+    def is_ours(self, order: Order) -> bool:
+        """The answer is about this intent's order."""
+        if self.desk.venue.broker_class.shows_ids:
+            return order.client_order_id == self.entry.id
+        assert self.entry.intent.order is not None
+        return self._is_unclaimed(order) and is_same(self.entry.intent.order, order)
+
+    def _is_unclaimed(self, order: Order) -> bool:
+        return self.desk.by_order.get(order.id) in (None, self.entry)
+
+    async def _failed(self, exc: errors.ConnectorError) -> Verdict | None:
+        entry = self.entry
+        if may_have_arrived(exc):
+            entry.is_ambiguous = True
+            entry.cause = exc
+            return None
+        if was_not_taken(exc):
+            return self._not_taken(exc)
+        if isinstance(exc, errors.ConflictError) and self.desk.venue.broker_class.refuses_repeats:
+            return await self._repeated(exc)
+        if entry.needs_look:
+            entry.refusal = exc if exc.outcome is Outcome.REFUSED else entry.refusal
+            return None
+        step = Step.REJECTED if exc.outcome is Outcome.REFUSED else Step.NOT_PLACED
+        return Verdict(step, error=exc)
+
+    def _not_taken(self, exc: errors.ConnectorError) -> Verdict | None:
+        """It goes again, unless there is no time left or it has been tried often enough."""
+        entry, desk = self.entry, self.desk
+        self._asked_wait = getattr(exc, "retry_after", None) or 0.0
+        if entry.needs_look:
+            return None
+        has_time = desk.now() + max(self._asked_wait, desk.policy.first_delay) < entry.deadline
+        if has_time and entry.attempts < desk.policy.attempts:
+            return None
+        return Verdict(Step.NOT_PLACED, error=exc)
+
+    async def _repeated(self, exc: errors.ConnectorError) -> Verdict | None:
+        """The venue has seen the id: from an earlier try, an earlier life, or somebody else."""
+        entry = self.entry
+        is_findable = self.desk.venue.broker_class is BrokerClass.UNIQUE
+        if not entry.is_ambiguous and not (entry.intent.intent_key is not None and is_findable):
+            return Verdict(Step.REJECTED, error=exc)
+        entry.is_proved = True
+        entry.cause = entry.cause or exc
+        return await self.look()
+
+    def _record(self, exc: errors.ConnectorError, elapsed: float) -> None:
+        entry = self.entry
+        entry.records.append(
+            errors.AttemptRecord(entry.attempts, type(exc).__name__, exc.outcome, elapsed, 0.0)
+        )
+
+    # Looking
+
+    async def look(self) -> Verdict | None:
+        """Look for it once; None when that has not brought the end."""
+        entry, desk = self.entry, self.desk
+        started = desk.now()
+        until = started + desk.policy.call_timeout
+        try:
+            found = await desk.call(self.candidates(), until)
+        except errors.ConnectorError as exc:
+            entry.cause = entry.cause or exc
+            entry.reason = f"looking for it failed: {exc}"
+            return None
+        if entry.step.is_final:
+            return None
+        if len(found) == 1:
+            return self.found(found[0])
+        if found:
+            entry.reason = f"{len(found)} orders look like it"
+            return None
+        entry.reason = "the venue does not show it"
+        return self._not_found(started)
+
+    async def candidates(self) -> Sequence[Order]:
+        """The orders at the venue that can be this one."""
+        entry, desk = self.entry, self.desk
+        if desk.venue.broker_class is BrokerClass.UNIQUE:
+            order = await desk.venue.find(entry.id)
+            return () if order is None else (order,)
+        assert entry.intent.order is not None
+        listed = await self.listed(entry.intent.order.symbol or None)
+        if desk.venue.broker_class is BrokerClass.ECHO:
+            return [order for order in listed if order.client_order_id == entry.id]
+        return [order for order in listed if self._can_be(order)]
+
+    async def listed(self, symbol: str | None) -> Sequence[Order]:
+        """What the venue has taken since this could have been sent."""
+        since = self.entry.entered_after - self.desk.policy.clock_skew
+        return await self.desk.venue.recent(datetime.fromtimestamp(since, UTC), symbol)
+
+    def _can_be(self, order: Order) -> bool:
+        entry = self.entry
+        assert entry.intent.order is not None
+        at = entered_at(order)
+        earliest = entry.entered_after - self.desk.policy.clock_skew
+        is_new = at is None or at.timestamp() >= earliest
+        # What takes the place of another order was not placed as such.
+        is_free = order.replaces is None and self._is_unclaimed(order)
+        return is_new and is_free and looks_like(entry.intent.order, order)
+
+    def found(self, order: Order) -> Verdict:
+        """The verdict on the only candidate."""
+        assert self.entry.intent.order is not None
+        if is_same(self.entry.intent.order, order):
+            return Verdict(Step.ACKED, order=order, is_found=True)
+        error = errors.ConflictError(
+            f"order {order.id} of another kind has the id {self.entry.id!r}",
+            connector=self.desk.name or None,
+        )
+        return Verdict(Step.REJECTED, error=error)
+
+    def _not_found(self, started: float) -> Verdict | None:
+        """Not seen is not refused, before nothing can be on its way any more."""
+        entry, policy = self.entry, self.desk.policy
+        if entry.is_sending or started < entry.left_at + policy.horizon:
+            return None
+        entry.clean_looks += 1
+        if entry.clean_looks < policy.clean_looks:
+            return None
+        if entry.is_proved:
+            # Said to be there and not shown: for a person to settle, unless it never was ours.
+            return None if entry.is_ambiguous else Verdict(Step.REJECTED, error=entry.cause)
+        if entry.refusal is not None:
+            return Verdict(Step.REJECTED, error=entry.refusal)
+        error = errors.ConnectorError(
+            f"order {entry.id}: it never arrived", outcome=Outcome.NOT_SENT, attempts=entry.records
+        )
+        error.__cause__ = entry.cause
+        return Verdict(Step.NOT_PLACED, error=error)
 
 
-async def _adopt(order: OrderRequest, find: Find, cause: errors.ConnectorError) -> Order:
-    """The order under this id if it is this order; otherwise the cause, with all that is known."""
-    handle = OrderHandle(order, find)
-    try:
-        found = await handle.resolve()
-    except errors.ConnectorError as exc:
-        cause.add_note(f"and looking it up failed: {exc}")
-        found = None
-    is_ambiguous = cause.outcome is errors.Outcome.UNKNOWN
-    if found is not None and _is_same(order, found):
-        if is_ambiguous:
-            return found
-        cause.add_note(f"order {found.id} has this client_order_id; status {found.status.value}")
-        raise cause
-    if not is_ambiguous:
-        raise cause
-    raise errors.OrderOutcomeUnknownError(
-        f"order {handle.client_order_id}: it may have been placed; "
-        "ask `await error.handle.resolve()`, and do not send it under a new id",
-        handle=handle,
-        connector=cause.connector,
-        operation=cause.operation,
-        attempts=cause.attempts,
-        elapsed=cause.elapsed,
-    ) from cause
-
-
-def _is_same(order: OrderRequest, found: Order) -> bool:
-    """The found order is what was asked for, as far as both say."""
-    asked = (_bare(order.symbol), order.side, order.qty, order.notional)
-    there = (_bare(found.symbol), found.side, found.qty, found.notional)
-    return all(
-        mine == theirs or mine in (None, "") or theirs in (None, "")
-        for mine, theirs in zip(asked, there, strict=True)
-    )
-
-
-def _bare(symbol: str) -> str:
-    """Without what venues spell differently: Alpaca takes BTCUSD and answers BTC/USD."""
-    return "".join(character for character in symbol.upper() if character.isalnum())
+def _never_sent() -> errors.DeadlineExceededError:
+    return errors.DeadlineExceededError("no time left to send it", outcome=Outcome.NOT_SENT)

@@ -41,6 +41,8 @@ class GatewayPolicy:
     """Between two looks, or two sends, at most."""
     call_timeout: float = 10.0
     """One look in the background."""
+    recovery_timeout: float = 300.0
+    """How long ``start`` looks for what an earlier life left open, before it gives up."""
     clock_skew: float = 5.0
     """How far the venue's clock may be behind ours."""
     late: Late = Late.ADOPT

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from sentio_async import errors
-from sentio_async.models.trading import Order, OrderRequest
+from sentio_async.models.trading import OrderChange, OrderRequest
 
-__all__ = ["Guard", "Rails"]
+__all__ = ["Guard", "Rails", "overfill"]
 
 PriceOf = Callable[[str], Decimal | None]
 
@@ -57,6 +57,26 @@ class Guard:
         if rails.orders_per_second is not None:
             self._check_rate(order.symbol, rails.orders_per_second, now)
 
+    def check_change(
+        self, base: OrderRequest | None, change: OrderChange, now: float
+    ) -> OrderRequest | None:
+        """What the order will be; raises as ``check`` does.
+
+        ``base`` is what was ordered, None if it was ordered elsewhere: then only what the change
+        says can be checked.
+        """
+        names = ("qty", "limit_price", "stop_price", "time_in_force")
+        given = {name: getattr(change, name) for name in names}
+        fields = {name: value for name, value in given.items() if value is not None}
+        if base is not None:
+            wanted = base.model_copy(update=fields)
+            self.check(wanted, now)
+            return wanted
+        most = self._rails.max_qty
+        if most is not None and change.qty is not None and change.qty > most:
+            raise errors.OrderLimitError(f"qty: {change.qty} is above the rail of {most}")
+        return None
+
     def _check_notional(self, order: OrderRequest, most: Decimal) -> None:
         worth = self._worth(order)
         if worth is None:
@@ -89,8 +109,8 @@ class Guard:
         sent.append(now)
 
 
-def overfill(wanted: OrderRequest | None, filled: Decimal, order: Order) -> str | None:
+def overfill(wanted: OrderRequest | None, filled: Decimal) -> str | None:
     """What is wrong when more was filled than was ever wanted; None when nothing is."""
     if wanted is None or wanted.qty is None or filled <= wanted.qty:
         return None
-    return f"{order.symbol}: {filled} filled for an order of {wanted.qty} ({order.id})"
+    return f"{wanted.symbol}: {filled} was filled for an order of {wanted.qty}"

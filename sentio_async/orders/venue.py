@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sentio_async.models.trading import Order, OrderChange, OrderRequest
 
-__all__ = ["BrokerClass", "Venue"]
+__all__ = ["BrokerClass", "CancelsAll", "Venue"]
 
 
 class BrokerClass(Enum):
@@ -68,4 +68,13 @@ class Venue(Protocol):
 
     async def replace(self, order_id: str, change: OrderChange, /) -> Order:
         """Change a working order, once; the answer is the order that takes its place."""
+        ...
+
+
+@runtime_checkable
+class CancelsAll(Protocol):
+    """A venue that can cancel everything by one request; then a halt needs no more."""
+
+    async def cancel_all(self) -> None:
+        """Ask for every open order to be cancelled."""
         ...

@@ -1,0 +1,254 @@
+"""Runs every intent to its verdict in a task of its own, and tells those who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from sentio_async import errors
+from sentio_async.errors import Outcome
+from sentio_async.models.trading import Order
+from sentio_async.orders import happenings
+from sentio_async.orders.changes import Cancellation, Replacement, unheard
+from sentio_async.orders.desk import Desk
+from sentio_async.orders.entry import Entry, Verdict
+from sentio_async.orders.handle import OrderHandle
+from sentio_async.orders.intent import Kind
+from sentio_async.orders.journal import Row, Step
+from sentio_async.orders.placement import Placement
+from sentio_async.orders.policy import Late
+from sentio_async.orders.stopping import Stopper
+
+__all__ = ["Carrier"]
+
+log = logging.getLogger("sentio_async")
+
+_HOW: dict[Kind, type[Placement]] = {
+    Kind.PLACE: Placement,
+    Kind.REPLACE: Replacement,
+    Kind.CANCEL: Cancellation,
+}
+DRAIN = 5.0
+"""How long orders that are being sent may take when the gateway is stopped, in seconds."""
+
+
+class Carrier:
+    """Starts, ends and tells of intents."""
+
+    def __init__(self, desk: Desk, stopper: Stopper, max_unknown: int) -> None:
+        self._desk = desk
+        self._stopper = stopper
+        self._max_unknown = max_unknown
+
+    # Beginning
+
+    def carry(self, entry: Entry) -> None:
+        """Begin, and give up waiting when the time is over."""
+        loop = asyncio.get_running_loop()
+        entry.told = loop.create_future()
+        left = max(0.0, entry.deadline - self._desk.now())
+        entry.timer = loop.call_later(left, self._time_is_over, entry)
+        entry.task = self._desk.start(self._run(entry))
+
+    def resume(self, entry: Entry) -> asyncio.Task[None]:
+        """Go on with what an earlier life left open; nobody waits for it."""
+        entry.task = self._desk.start(self._run(entry))
+        return entry.task
+
+    async def _run(self, entry: Entry) -> None:
+        try:
+            async with self._desk.twin_lock(entry):
+                if not entry.is_open:
+                    return
+                verdict = await _HOW[entry.intent.kind](self._desk, entry).run()
+                await self.end(entry, verdict)
+        except Exception as exc:
+            log.exception("%s: order %s is left to the next start", self._desk.name, entry.id)
+            entry.is_ambiguous = True
+            self._tell_unknown(entry, str(exc))
+
+    # Ending
+
+    async def end(self, entry: Entry, verdict: Verdict) -> None:
+        """Write the verdict down and tell it; the first one counts."""
+        if not entry.is_open:
+            return
+        desk = self._desk
+        entry.step = verdict.step
+        entry.order = verdict.order
+        entry.error = verdict.error
+        entry.reason = "" if verdict.error is None else verdict.error.message
+        if verdict.order is not None:
+            desk.claim(entry, verdict.order)
+        if entry.attempts:
+            await self._write_down(entry)
+        else:
+            # The journal has never heard of it.
+            desk.remove(entry)
+        self._tell(entry, verdict)
+        if verdict.order is not None:
+            self._look_after(entry, verdict.order)
+
+    async def _write_down(self, entry: Entry) -> None:
+        try:
+            await self._desk.write(self._desk.row(entry, entry.step, entry.reason))
+        except errors.ConnectorError as exc:
+            # The row before it stays, so that the next start finds out once more.
+            self._stopper.halt_soon(f"the journal cannot be written: {exc.message}")
+
+    def _tell(self, entry: Entry, verdict: Verdict) -> None:
+        if verdict.error is None:
+            self._tell_placed(entry, verdict)
+            return
+        error = verdict.error
+        error.attempts = error.attempts or tuple(entry.records)
+        is_refused = verdict.step is Step.REJECTED
+        kind = happenings.OrderRejected if is_refused else happenings.OrderNotPlaced
+        self._desk.tell(kind, entry.id, entry.reason)
+        entry.tell_error(error)
+        entry.wake()
+
+    def _tell_placed(self, entry: Entry, verdict: Verdict) -> None:
+        order, desk = verdict.order, self._desk
+        if order is not None:
+            if verdict.is_found:
+                late = entry.is_told_unknown
+                action = "cancelled" if late and desk.policy.late is Late.CANCEL else "adopted"
+                known = (entry.id, order.id, entry.attempts, late, action)
+                desk.tell(happenings.OrderFound, *known)
+            else:
+                desk.tell(happenings.OrderPlaced, entry.id, order.id, entry.attempts)
+        entry.tell(order)
+        entry.wake()
+
+    def _look_after(self, entry: Entry, order: Order) -> None:
+        is_late = entry.is_told_unknown and self._desk.policy.late is Late.CANCEL
+        if not order.is_final and (is_late or self._desk.journal.halted() is not None):
+            self._stopper.cancel_soon(order.id)
+        self._stopper.observe(order)
+
+    # Waiting
+
+    async def outcome_of(self, entry: Entry) -> Any:
+        """What became of it, as its caller is to hear it."""
+        if not entry.is_open:
+            return self._verdict_of(entry)
+        if entry.is_told_unknown:
+            raise self.unknown(entry)
+        assert entry.told is not None
+        if not entry.told.done():
+            entry.is_given_up = False
+        entry.waiting += 1
+        try:
+            return await asyncio.shield(entry.told)
+        except asyncio.CancelledError:
+            if entry.waiting == 1 and not entry.attempts:
+                # Nothing has left, and nobody wants it any more.
+                entry.is_given_up = True
+            raise
+        finally:
+            entry.waiting -= 1
+
+    def _verdict_of(self, entry: Entry) -> Any:
+        if entry.step is Step.ACKED:
+            return entry.order
+        if entry.error is None:
+            # Known from the journal, which keeps the words only.
+            entry.error = errors.OrderRejectedError(entry.reason, connector=self._desk.name or None)
+        raise entry.error.with_traceback(None)
+
+    def _time_is_over(self, entry: Entry) -> None:
+        if not entry.is_open or (entry.told is not None and entry.told.done()):
+            return
+        if entry.needs_look or entry.is_sending:
+            self._tell_unknown(entry, entry.reason)
+            return
+        entry.is_given_up = True
+        why = "another order just like it is not resolved yet, or the journal is slow"
+        entry.tell_error(
+            errors.DeadlineExceededError(
+                f"order {entry.id}: never sent; {why}",
+                outcome=Outcome.NOT_SENT,
+                connector=self._desk.name or None,
+            )
+        )
+
+    def _tell_unknown(self, entry: Entry, reason: str) -> None:
+        entry.is_told_unknown = True
+        entry.step = Step.UNKNOWN
+        entry.tell_error(self.unknown(entry))
+        self._desk.tell(happenings.OrderUnknown, entry.id, reason)
+        self._desk.start(self._write_unknown(entry, reason))
+        if self._desk.unknown_count >= self._max_unknown:
+            self._stopper.halt_soon(f"of {self._desk.unknown_count} orders nobody knows")
+
+    async def _write_unknown(self, entry: Entry, reason: str) -> None:
+        row = Row(entry.id, Step.UNKNOWN, self._desk.wall(), entry.attempts, reason=reason)
+        if entry.is_open:
+            try:
+                await self._desk.write(row)
+            except errors.ConnectorError:
+                log.warning("%s: order %s stays open as sent", self._desk.name, entry.id)
+
+    def unknown(self, entry: Entry) -> errors.OutcomeUnknownError:
+        """The error that says so, with a handle that finds out."""
+        cause = entry.cause
+        where: dict[str, Any] = {
+            "connector": self._desk.name or None,
+            "operation": cause.operation if cause is not None else None,
+            "attempts": tuple(entry.records),
+        }
+        intent = entry.intent
+        error: errors.OutcomeUnknownError
+        if intent.kind is Kind.CANCEL:
+            error = errors.OutcomeUnknownError(unheard(intent), **where)
+        else:
+            handle = OrderHandle(entry.id, intent.order, lambda t: self.resolve(entry, t))
+            error = errors.OrderOutcomeUnknownError(
+                f"order {entry.id}: it may have been placed and is being looked for; ask "
+                "`await error.handle.resolve()`, and do not send it under a new id",
+                handle=handle,
+                **where,
+            )
+        error.__cause__ = cause
+        return error
+
+    async def resolve(self, entry: Entry, timeout: float | None) -> Order | None:
+        """The order once found, None once certain that there is none."""
+        if entry.is_open:
+            verdict = await _HOW[entry.intent.kind](self._desk, entry).look()
+            if verdict is not None:
+                await self.end(entry, verdict)
+        if entry.is_open:
+            watcher = asyncio.get_running_loop().create_future()
+            entry.watchers.append(watcher)
+            await asyncio.wait((watcher,), timeout=timeout)
+        if entry.is_open:
+            raise self.unknown(entry)
+        return entry.order
+
+    # Stopping
+
+    async def drain(self) -> None:
+        """Let orders that are being sent come to their end."""
+        busy = [e.task for e in self._desk.open if e.task and not e.is_told_unknown]
+        if busy:
+            await asyncio.wait(busy, timeout=DRAIN)
+
+    def dismiss(self) -> None:
+        """Tell those who still wait that the next start will find out."""
+        for entry in self._desk.open:
+            entry.tell_error(self.unknown(entry))
+            entry.wake()
+
+    async def settle_by_hand(self, entry: Entry, order: Order | None) -> None:
+        """End it by a person's word."""
+        if order is not None:
+            verdict = Verdict(Step.ACKED, order=order, is_found=True)
+        else:
+            error = errors.ConnectorError("settled by hand", outcome=Outcome.NOT_SENT)
+            verdict = Verdict(Step.NOT_PLACED, error=error)
+        await self.end(entry, verdict)
+        if entry.task is not None:
+            entry.task.cancel()

@@ -1,0 +1,135 @@
+"""Cancels and replacements: written down like orders, and carried to an end like them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sentio_async import errors
+from sentio_async.models.trading import Order
+from sentio_async.models.words import OrderStatus
+from sentio_async.orders.entry import Verdict
+from sentio_async.orders.intent import Intent
+from sentio_async.orders.journal import Step
+from sentio_async.orders.placement import Placement, may_have_arrived, was_not_taken
+from sentio_async.orders.venue import BrokerClass
+
+__all__ = ["Cancellation", "Replacement", "unheard"]
+
+_DAY = 86_400.0
+
+
+def unheard(intent: Intent) -> str:
+    """What a caller is told of a cancel that may not have been heard."""
+    return (
+        f"cancel of order {intent.order_id}: nobody knows whether it was heard; "
+        "cancelling again does no harm"
+    )
+
+
+class Replacement(Placement):
+    """Carries a change: what may have arrived is only looked for, never sent again.
+
+    The order that takes the place of another has an id of its own and names the one it replaces.
+    """
+
+    may_repeat = False
+
+    async def ask(self) -> Order:
+        """One try at the venue."""
+        intent = self.entry.intent
+        assert intent.order_id is not None
+        assert intent.change is not None
+        return await self.desk.venue.replace(intent.order_id, intent.change)
+
+    def is_ours(self, order: Order) -> bool:
+        """Every venue answers with what takes the order's place, or with the order itself."""
+        return True
+
+    async def candidates(self) -> Sequence[Order]:
+        """The order that has taken the place of the other."""
+        intent, venue = self.entry.intent, self.desk.venue
+        if venue.broker_class is BrokerClass.UNIQUE:
+            order = await venue.find(self.entry.id)
+            return () if order is None else (order,)
+        # The old order may be far older than the change, so the new one must name it.
+        listed = await self.listed(None)
+        return [order for order in listed if order.replaces == intent.order_id]
+
+    def found(self, order: Order) -> Verdict:
+        """It was found by its id, or by the order that it names."""
+        return Verdict(Step.ACKED, order=order, is_found=True)
+
+
+class Cancellation(Placement):
+    """Carries a cancel: it is asked for until the venue has heard it, halted or not."""
+
+    async def run(self) -> Verdict:
+        """The verdict; when the time is over, the last failure."""
+        desk, entry = self.desk, self.entry
+        number = 0
+        while True:
+            error = await self._ask_once()
+            if error is None:
+                return Verdict(Step.ACKED)
+            if may_have_arrived(error):
+                entry.is_ambiguous = True
+                entry.cause = error
+            elif not was_not_taken(error):
+                return await self._refused(error)
+            delay = max(desk.policy.pause(number), getattr(error, "retry_after", None) or 0.0)
+            if desk.now() + delay >= entry.deadline:
+                return Verdict(Step.NOT_PLACED, error=self._no_time(error))
+            await desk.clock.sleep(delay)
+            number += 1
+
+    async def _ask_once(self) -> errors.ConnectorError | None:
+        desk, entry = self.desk, self.entry
+        # A broken journal is told of, and keeps nobody from cancelling.
+        if await self._write_sent() is not None:
+            entry.attempts += 1
+        assert entry.intent.order_id is not None
+        started = desk.now()
+        entry.is_sending = True
+        try:
+            await desk.call(desk.venue.cancel(entry.intent.order_id), entry.deadline)
+        except errors.ConnectorError as exc:
+            self._record(exc, desk.now() - started)
+            return exc
+        finally:
+            entry.is_sending = False
+        return None
+
+    async def _refused(self, error: errors.ConnectorError) -> Verdict:
+        """Refused because an earlier try has done it, or because it cannot be done."""
+        if self.entry.is_ambiguous and await self._is_cancelled():
+            return Verdict(Step.ACKED)
+        return Verdict(Step.REJECTED, error=error)
+
+    async def _is_cancelled(self) -> bool:
+        desk = self.desk
+        until = desk.now() + desk.policy.call_timeout
+        try:
+            order = await desk.call(self._read(), until)
+        except errors.ConnectorError:
+            return False
+        return order is not None and order.status is OrderStatus.CANCELED
+
+    async def _read(self) -> Order | None:
+        desk, order_id = self.desk, self.entry.intent.order_id
+        assert order_id is not None
+        placed = desk.by_order.get(order_id)
+        if placed is not None and desk.venue.broker_class is BrokerClass.UNIQUE:
+            return await desk.venue.find(placed.id)
+        since = self.entry.intent.at - _DAY if placed is None else placed.entered_after
+        listed = await desk.venue.recent(datetime.fromtimestamp(since, UTC))
+        return next((order for order in listed if order.id == order_id), None)
+
+    def _no_time(self, error: errors.ConnectorError) -> errors.ConnectorError:
+        if not self.entry.is_ambiguous:
+            return error
+        unknown = errors.OutcomeUnknownError(
+            unheard(self.entry.intent), connector=error.connector, operation=error.operation
+        )
+        unknown.__cause__ = self.entry.cause
+        return unknown

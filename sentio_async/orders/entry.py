@@ -1,0 +1,170 @@
+"""What is known of one intent while the process lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from sentio_async import errors
+from sentio_async.models.trading import Order
+from sentio_async.orders.intent import Intent
+from sentio_async.orders.journal import Row, Step
+
+__all__ = ["Entry", "Verdict"]
+
+
+class Verdict:
+    """What became of an intent."""
+
+    __slots__ = ("error", "is_found", "order", "step")
+
+    def __init__(
+        self,
+        step: Step,
+        *,
+        order: Order | None = None,
+        error: errors.ConnectorError | None = None,
+        is_found: bool = False,
+    ) -> None:
+        self.step = step
+        self.order = order
+        self.error = error
+        self.is_found = is_found
+        """It was found at the venue; nobody had told of it."""
+
+
+class Entry:
+    """One intent, how far it has come, and who waits for it.  Times are loop times."""
+
+    __slots__ = (
+        "attempts",
+        "cause",
+        "clean_looks",
+        "deadline",
+        "entered_after",
+        "error",
+        "filled",
+        "intent",
+        "is_ambiguous",
+        "is_given_up",
+        "is_proved",
+        "is_sending",
+        "is_told_unknown",
+        "left_at",
+        "order",
+        "reason",
+        "records",
+        "refusal",
+        "sent_at",
+        "step",
+        "task",
+        "timer",
+        "told",
+        "waiting",
+        "watchers",
+    )
+
+    def __init__(self, intent: Intent, deadline: float) -> None:
+        self.intent = intent
+        self.deadline = deadline
+        """Nothing is sent after it."""
+        self.step = Step.INTENT
+        self.attempts = 0
+        self.order: Order | None = None
+        self.error: errors.ConnectorError | None = None
+        self.reason = ""
+        self.entered_after = intent.at
+        """Epoch seconds of the first send: the venue cannot have had it before."""
+        self.is_sending = False
+        self.is_ambiguous = False
+        """A try may have arrived, and nobody has said so."""
+        self.is_proved = False
+        """The venue said that it has seen the id."""
+        self.is_told_unknown = False
+        self.is_given_up = False
+        """It was never sent, and must not be any more."""
+        self.refusal: errors.ConnectorError | None = None
+        """A later try was refused, which does not prove that an earlier one was."""
+        self.cause: errors.ConnectorError | None = None
+        """Why nobody knows."""
+        self.sent_at = intent.at
+        """Epoch seconds of the last send that an earlier life tells of."""
+        self.left_at = 0.0
+        """The last of its bytes left before."""
+        self.clean_looks = 0
+        self.records: list[errors.AttemptRecord] = []
+        self.told: asyncio.Future[Any] | None = None
+        self.waiting = 0
+        """How many callers wait for ``told``."""
+        self.watchers: list[asyncio.Future[None]] = []
+        self.filled: dict[str, Decimal] = {}
+        """By order, how much of it; there should be one."""
+        self.task: asyncio.Task[Any] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def id(self) -> str:
+        """The id at the venue."""
+        return self.intent.id
+
+    @property
+    def is_open(self) -> bool:
+        """Its end is not known."""
+        return not self.step.is_final
+
+    @property
+    def needs_look(self) -> bool:
+        """It may live."""
+        return self.is_ambiguous or self.is_proved
+
+    def stop_waiting(self) -> None:
+        """Its time does not run out any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+
+    def tell(self, order: Order | None) -> None:
+        """Let those go who wait for it."""
+        self.stop_waiting()
+        if self.told is not None and not self.told.done():
+            self.told.set_result(order)
+
+    def tell_error(self, error: errors.ConnectorError) -> None:
+        """Let those go who wait for it, with an error."""
+        self.stop_waiting()
+        if self.told is not None and not self.told.done():
+            self.told.set_exception(error)
+            # Taken note of: its caller may have left.
+            self.told.exception()
+
+    def wake(self) -> None:
+        """Tell those who hold a handle."""
+        watchers, self.watchers = self.watchers, []
+        for watcher in watchers:
+            if not watcher.done():
+                watcher.set_result(None)
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Row]) -> Entry | None:
+        """The entry that these rows of one id tell of; None if they do not begin with an intent."""
+        entry: Entry | None = None
+        for row in rows:
+            if row.intent is not None:
+                entry = cls(row.intent, deadline=0.0)
+            if entry is not None:
+                entry.take(row)
+        return entry
+
+    def take(self, row: Row) -> None:
+        """Go the step that a row of an earlier life tells of."""
+        if row.step is Step.SENT:
+            if row.attempt == 1:
+                self.entered_after = row.at
+            self.sent_at = row.at
+            self.attempts = row.attempt
+            self.is_ambiguous = True
+        self.is_told_unknown = self.is_told_unknown or row.step is Step.UNKNOWN
+        self.order = row.order or self.order
+        self.reason = row.reason
+        self.step = row.step
