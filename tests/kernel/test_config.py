@@ -1,0 +1,191 @@
+"""Settings come from three places, and a mistake is one line without a value."""
+
+import pickle
+from typing import ClassVar
+
+import pytest
+from pydantic import SecretStr
+
+from sentio_async import errors
+from sentio_async.config import ConnectorConfig, Timeouts, check_url, load_config
+from sentio_async.connectors.alpaca.config import AlpacaConfig
+from sentio_async.connectors.email.config import EmailConfig
+from sentio_async.connectors.polygon.config import PolygonConfig
+from sentio_async.connectors.webhook.config import WebhookConfig
+
+
+class ToyConfig(ConnectorConfig):
+    vendor: ClassVar[str] = "toy"
+    environment: ClassVar = {"key": ("TOY_KEY", "OLD_TOY_KEY")}
+
+    key: SecretStr
+    size: int = 1
+    base_url: str = "https://toy.example"
+
+
+def loaded(given=None, **environ):
+    return load_config(ToyConfig, given, environ=environ)
+
+
+def problem(given=None, kind=ToyConfig, **environ):
+    with pytest.raises(errors.ConfigurationError) as caught:
+        load_config(kind, given, environ=environ)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert caught.value.outcome is errors.Outcome.NOT_SENT
+    return text
+
+
+def test_a_mapping_a_model_and_the_environment_give_the_same():
+    model = ToyConfig(key="k", size=3)
+
+    assert loaded({"key": "k", "size": 3}) == model
+    assert loaded(model) is model
+    assert loaded(SENTIO_TOY_KEY="k", SENTIO_TOY_SIZE="3") == model
+
+
+def test_what_the_caller_gives_wins_then_ours_then_the_vendors_own():
+    environ = {"SENTIO_TOY_KEY": "ours", "TOY_KEY": "theirs", "OLD_TOY_KEY": "old"}
+
+    def key(given=None, *without):
+        left = {name: value for name, value in environ.items() if name not in without}
+        return loaded(given, **left).key.get_secret_value()
+
+    assert key({"key": "given"}) == "given"
+    assert key() == "ours"
+    assert key(None, "SENTIO_TOY_KEY") == "theirs"
+    assert key(None, "SENTIO_TOY_KEY", "TOY_KEY") == "old"
+    assert key({"key": None}) == "ours"
+
+
+def test_an_empty_variable_is_no_setting():
+    assert loaded(SENTIO_TOY_KEY="", TOY_KEY="theirs").key.get_secret_value() == "theirs"
+
+
+def test_the_process_environment_is_read_by_default(monkeypatch):
+    monkeypatch.setenv("SENTIO_TOY_KEY", "from outside")
+
+    assert ToyConfig.from_environment(size=2).key.get_secret_value() == "from outside"
+
+
+MISTAKES = [
+    ({}, "toy: key is missing: pass it, or set SENTIO_TOY_KEY or TOY_KEY or OLD_TOY_KEY"),
+    ({"key": "k", "sise": 1}, "toy: sise is not a setting of toy; there are "),
+    ({"key": "k", "size": "PRIVATE"}, "toy: size: input should be a valid integer"),
+    ({"key": ["PRIVATE"]}, "toy: key: "),
+    ({"key": "k", "timeouts": {"read": -1}}, "toy: timeouts.read: input should be greater than 0"),
+    ({"key": "k", "timeouts": {"reed": 1}}, "toy: timeouts.reed is not a setting of toy"),
+    ({"key": "k", "base_url": "https://x\nPRIVATE"}, "toy: base_url: a URL must not contain"),
+    ({"key": "k", "retry_attempts": 0}, "toy: retry_attempts: "),
+]
+
+
+@pytest.mark.parametrize(("given", "begins"), MISTAKES)
+def test_a_mistake_is_one_line_that_names_the_setting(given, begins):
+    text = problem(given)
+
+    assert text.startswith(begins)
+    assert "PRIVATE" not in text
+
+
+def test_all_mistakes_are_named_at_once():
+    text = problem({"size": "many", "sise": 1})
+
+    assert "key is missing" in text
+    assert "sise is not" in text
+    assert "size: input" in text
+
+
+def test_a_model_of_another_vendor_is_refused():
+    assert problem(PolygonConfig(api_key="x")) == "toy: toy needs a ToyConfig, not a PolygonConfig"
+
+
+VENDOR_MISTAKES = [
+    (AlpacaConfig, {}, "api_key is missing: pass it, or set SENTIO_ALPACA_API_KEY"),
+    (AlpacaConfig, {"api_key": "PRIVATE"}, "api_secret is missing"),
+    (AlpacaConfig, {"api_key": "a", "api_secret": "b", "oauth_token": "PRIVATE"}, "not both"),
+    (
+        AlpacaConfig,
+        {"api_key": "AKPRIVATE", "api_secret": "b", "live": True},
+        "live=True needs a second flag",
+    ),
+    (PolygonConfig, {}, "api_key is missing: pass it, or set SENTIO_POLYGON_API_KEY or MASSIVE"),
+    (PolygonConfig, {"api_key": "PRIVATE", "base_url": "http://example.com"}, "use https"),
+    (PolygonConfig, {"api_key": "x", "base_url": "https://a:PRIVATE@b"}, "must not carry"),
+    (EmailConfig, {}, "host is missing"),
+    (EmailConfig, {"host": "x.test"}, "sender is missing"),
+    (WebhookConfig, {}, "webhook_url is missing"),
+    (WebhookConfig, {"webhook_url": "ftp://PRIVATE"}, "a URL such as https://host"),
+]
+
+
+@pytest.mark.parametrize(("kind", "given", "has"), VENDOR_MISTAKES)
+def test_each_vendor_says_what_is_wrong_and_never_a_value(kind, given, has):
+    text = problem(given, kind)
+
+    assert text.startswith(f"{kind.vendor}: ")
+    assert has in text
+    assert "PRIVATE" not in text
+
+
+def test_secrets_are_not_shown_by_a_model():
+    config = WebhookConfig(
+        webhook_url="https://x.test/PRIVATE-token-1",
+        headers={"x-key": "PRIVATE-header"},
+        bearer_token="PRIVATE-bearer",
+    )
+
+    for shown in (repr(config), str(config), config.model_dump_json(), repr(config.model_dump())):
+        assert "PRIVATE" not in shown
+
+
+def test_all_secrets_are_known_for_redaction():
+    config = WebhookConfig(
+        webhook_url="https://x.test/hook/token-1?code=abcdefghij",
+        headers={"x-key": "header-secret"},
+        bearer_token="bearer-secret",
+        signing_secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    )
+
+    assert {
+        "header-secret",
+        "bearer-secret",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "hook/token-1",
+        "abcdefghij",
+    } <= set(config.secrets())
+
+
+def test_a_configuration_is_a_value():
+    config = PolygonConfig(api_key="k", name="mine")
+
+    assert config.label == "mine"
+    assert PolygonConfig(api_key="k").label == "polygon"
+    assert pickle.loads(pickle.dumps(config)) == config
+    with pytest.raises(ValueError, match="frozen"):
+        config.name = "other"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "host", "ftp://host", "https://", "http://example.com", "https://u:p@host"]
+)
+def test_a_url_that_keys_must_not_go_to_is_refused(url):
+    with pytest.raises(ValueError, match=r"URL|https"):
+        check_url(url)
+
+
+def test_plain_http_is_for_this_machine_or_on_request():
+    assert check_url("https://host/") == "https://host"
+    for url in ("http://localhost:1", "http://127.0.0.1", "http://[::1]:8"):
+        assert check_url(url) == url
+    for fake in ("http://localhost.example.com", "http://127.0.0.1.example.com", "http://127.1"):
+        with pytest.raises(ValueError, match="plain http"):
+            check_url(fake)
+    assert check_url("http://inside", allow_plain_http=True) == "http://inside"
+
+
+def test_timeouts_are_positive_and_known():
+    assert Timeouts().total == 30
+    with pytest.raises(ValueError, match="greater than 0"):
+        Timeouts(connect=0)
