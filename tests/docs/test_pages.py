@@ -4,10 +4,11 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from sentio_async.cli import COMMANDS
+from sentio_async.cli import COMMANDS, main
 from tests.docs.pages import CHECKOUT, PAGES, blocks_of, name_of, prose_of
 from tests.docs.running import run_page
 from tests.docs.venues import environment_of, exchange_in_a_thread, stand_ins_for
@@ -58,6 +59,27 @@ def _is_installed() -> bool:
     from importlib.metadata import entry_points
 
     return any(e.value == "sentio_async.testing.plugin" for e in entry_points(group="pytest11"))
+
+
+def demos():
+    """The demo in every form in which pages call it."""
+    shells = (b.text for page in PAGES for b in blocks_of(page) if b.language == "sh")
+    lines = (line.strip() for text in shells for line in text.splitlines())
+    found = (line.partition("sentio-async ")[2] for line in lines)
+    return sorted({command for command in found if command.startswith("demo")})
+
+
+@pytest.mark.parametrize("command", demos())
+def test_the_demo_that_pages_call_ends_well(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    day = "2026-01-{:02}T15:00:00Z,ACME,10,11,9,10.5,1000\n"
+    rows = "".join(day.format(number) for number in range(1, 29))
+    Path("bars.csv").write_text("date,symbol,open,high,low,close,volume\n" + rows)
+
+    with pytest.raises(SystemExit) as ended:
+        main(command.split())
+
+    assert ended.value.code == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
