@@ -47,8 +47,15 @@ class Desk:
 class Strategy(Protocol):
     """Decides."""
 
-    name: str
-    symbols: Sequence[str]
+    @property
+    def name(self) -> str:
+        """What it is called in logs and notices."""
+        ...
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """What it wants quotes of."""
+        ...
 
     def decide(self, quotes: Batch[Quote], desk: Desk) -> Awaitable[Iterable[OrderRequest]]:
         """The orders to be placed now; ``quotes`` has a quote or an error for each symbol."""
