@@ -1,12 +1,13 @@
 """The connectors' own decorators on a function of yours: retry, breaker, limit, deadline."""
 
 import asyncio
+from collections.abc import Iterator
 
 from sentio_async import RetryPolicy, circuit_breaker, errors, rate_limit, retry
 from sentio_async.resilience import BreakerPolicy, CircuitBreaker, with_deadline
 
 breaker = CircuitBreaker(BreakerPolicy(failures=3, open_for=60), name="sentiment")
-answers = iter([ConnectionResetError, TimeoutError, 0.7])
+answers: Iterator[type[OSError] | float] = iter([ConnectionResetError, TimeoutError, 0.7])
 
 
 @retry(RetryPolicy(attempts=3, first_delay=0.02))
@@ -27,7 +28,7 @@ async def main() -> None:
         try:
             await fetch_sentiment("AAPL")
         except ConnectionRefusedError as error:
-            print(f"given up after {len(error.attempts)} tries; {breaker.state.value}")
+            print(f"given up ({error.__notes__[-1]}); {breaker.state.value}")
         except errors.CircuitOpenError as error:
             print(f"not even tried; again in {error.retry_in:.0f} s")
 
