@@ -45,9 +45,8 @@ class Carrier:
 
     def carry(self, entry: Entry) -> None:
         """Begin, and give up waiting when the time is over."""
-        loop = asyncio.get_running_loop()
-        entry.told = loop.create_future()
         left = max(0.0, entry.deadline - self._desk.now())
+        loop = asyncio.get_running_loop()
         entry.timer = loop.call_later(left, self._time_is_over, entry)
         entry.task = self._desk.start(self._run(entry))
 
@@ -58,15 +57,22 @@ class Carrier:
 
     async def _run(self, entry: Entry) -> None:
         try:
-            async with self._desk.twin_lock(entry):
-                if not entry.is_open:
-                    return
-                verdict = await _HOW[entry.intent.kind](self._desk, entry).run()
-                await self.end(entry, verdict)
+            twins = self._desk.twin_lock(entry)
+            if twins is None:
+                await self._find_out(entry)
+                return
+            async with twins:
+                # A person may have settled it meanwhile.
+                if entry.is_open:
+                    await self._find_out(entry)
         except Exception as exc:
             log.exception("%s: order %s is left to the next start", self._desk.name, entry.id)
             entry.is_ambiguous = True
             self._tell_unknown(entry, str(exc))
+
+    async def _find_out(self, entry: Entry) -> None:
+        verdict = await _HOW[entry.intent.kind](self._desk, entry).run()
+        await self.end(entry, verdict)
 
     # Ending
 
@@ -102,7 +108,7 @@ class Carrier:
             self._tell_placed(entry, verdict)
             return
         error = verdict.error
-        error.attempts = error.attempts or tuple(entry.records)
+        error.attempts = error.attempts or entry.records
         is_refused = verdict.step is Step.REJECTED
         kind = happenings.OrderRejected if is_refused else happenings.OrderNotPlaced
         self._desk.tell(kind, entry.id, entry.reason)
@@ -136,19 +142,18 @@ class Carrier:
             return self._verdict_of(entry)
         if entry.is_told_unknown:
             raise self.unknown(entry)
-        assert entry.told is not None
-        if not entry.told.done():
-            entry.is_given_up = False
-        entry.waiting += 1
+        if entry.is_told:
+            return self._verdict_of(entry)
+        entry.is_given_up = False
+        caller = asyncio.get_running_loop().create_future()
+        entry.callers.append(caller)
         try:
-            return await asyncio.shield(entry.told)
+            return await caller
         except asyncio.CancelledError:
-            if entry.waiting == 1 and not entry.attempts:
+            if entry.callers == [caller] and not entry.attempts:
                 # Nothing has left, and nobody wants it any more.
                 entry.is_given_up = True
             raise
-        finally:
-            entry.waiting -= 1
 
     def _verdict_of(self, entry: Entry) -> Any:
         if entry.step is Step.ACKED:
@@ -159,20 +164,19 @@ class Carrier:
         raise entry.error.with_traceback(None)
 
     def _time_is_over(self, entry: Entry) -> None:
-        if not entry.is_open or (entry.told is not None and entry.told.done()):
+        if entry.is_told:
             return
         if entry.needs_look or entry.is_sending:
             self._tell_unknown(entry, entry.reason)
             return
         entry.is_given_up = True
         why = "another order just like it is not resolved yet, or the journal is slow"
-        entry.tell_error(
-            errors.DeadlineExceededError(
-                f"order {entry.id}: never sent; {why}",
-                outcome=Outcome.NOT_SENT,
-                connector=self._desk.name or None,
-            )
+        entry.error = errors.DeadlineExceededError(
+            f"order {entry.id}: never sent; {why}",
+            outcome=Outcome.NOT_SENT,
+            connector=self._desk.name or None,
         )
+        entry.tell_error(entry.error)
 
     def _tell_unknown(self, entry: Entry, reason: str) -> None:
         entry.is_told_unknown = True
@@ -197,7 +201,7 @@ class Carrier:
         where: dict[str, Any] = {
             "connector": self._desk.name or None,
             "operation": cause.operation if cause is not None else None,
-            "attempts": tuple(entry.records),
+            "attempts": entry.records,
         }
         intent = entry.intent
         error: errors.OutcomeUnknownError
@@ -221,9 +225,7 @@ class Carrier:
             if verdict is not None:
                 await self.end(entry, verdict)
         if entry.is_open:
-            watcher = asyncio.get_running_loop().create_future()
-            entry.watchers.append(watcher)
-            await asyncio.wait((watcher,), timeout=timeout)
+            await asyncio.wait((entry.watch(),), timeout=timeout)
         if entry.is_open:
             raise self.unknown(entry)
         return entry.order

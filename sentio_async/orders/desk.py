@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from sentio_async import errors
@@ -129,11 +129,11 @@ class Desk:
             for entry in self.entries.values()
         )
 
-    def twin_lock(self, entry: Entry) -> AbstractAsyncContextManager[Any]:
+    def twin_lock(self, entry: Entry) -> AbstractAsyncContextManager[None] | None:
         """Held by one of the intents whose orders could be taken for one another."""
         order = entry.intent.order
         if order is None or self.venue.broker_class.shows_ids:
-            return nullcontext()
+            return None
         return _TwinLock(self._twins, twin_of(order))
 
     # What is written and told

@@ -15,6 +15,11 @@ from sentio_async.orders.journal import Row, Step
 __all__ = ["Entry", "Verdict"]
 
 
+# Most orders have neither, and there are many orders; both are replaced, never changed.
+_NOBODY: list[asyncio.Future[Any]] = []
+_NOTHING: dict[str, Decimal] = {}
+
+
 class Verdict:
     """What became of an intent."""
 
@@ -40,6 +45,7 @@ class Entry:
 
     __slots__ = (
         "attempts",
+        "callers",
         "cause",
         "clean_looks",
         "deadline",
@@ -51,6 +57,7 @@ class Entry:
         "is_given_up",
         "is_proved",
         "is_sending",
+        "is_told",
         "is_told_unknown",
         "left_at",
         "order",
@@ -61,8 +68,6 @@ class Entry:
         "step",
         "task",
         "timer",
-        "told",
-        "waiting",
         "watchers",
     )
 
@@ -94,12 +99,14 @@ class Entry:
         self.left_at = 0.0
         """The last of its bytes left before."""
         self.clean_looks = 0
-        self.records: list[errors.AttemptRecord] = []
-        self.told: asyncio.Future[Any] | None = None
-        self.waiting = 0
-        """How many callers wait for ``told``."""
-        self.watchers: list[asyncio.Future[None]] = []
-        self.filled: dict[str, Decimal] = {}
+        self.records: tuple[errors.AttemptRecord, ...] = ()
+        self.callers: list[asyncio.Future[Any]] = []
+        """Those who wait for what their call gives."""
+        self.is_told = False
+        """They know, and so will nobody wait any more."""
+        self.watchers: list[asyncio.Future[Any]] = _NOBODY
+        """Those who hold a handle and wait for the end."""
+        self.filled: dict[str, Decimal] = _NOTHING
         """By order, how much of it; there should be one."""
         self.task: asyncio.Task[Any] | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -123,27 +130,39 @@ class Entry:
         """Its time does not run out any more."""
         if self.timer is not None:
             self.timer.cancel()
+            self.timer = None
 
     def tell(self, order: Order | None) -> None:
         """Let those go who wait for it."""
-        self.stop_waiting()
-        if self.told is not None and not self.told.done():
-            self.told.set_result(order)
+        for caller in self._let_go():
+            if not caller.done():
+                caller.set_result(order)
 
     def tell_error(self, error: errors.ConnectorError) -> None:
         """Let those go who wait for it, with an error."""
+        for caller in self._let_go():
+            if not caller.done():
+                caller.set_exception(error)
+
+    def _let_go(self) -> list[asyncio.Future[Any]]:
         self.stop_waiting()
-        if self.told is not None and not self.told.done():
-            self.told.set_exception(error)
-            # Taken note of: its caller may have left.
-            self.told.exception()
+        self.is_told = True
+        callers, self.callers = self.callers, _NOBODY
+        return callers
+
+    def watch(self) -> asyncio.Future[Any]:
+        """Done when the end is known."""
+        watcher = asyncio.get_running_loop().create_future()
+        self.watchers = [*self.watchers, watcher]
+        return watcher
 
     def wake(self) -> None:
-        """Tell those who hold a handle."""
-        watchers, self.watchers = self.watchers, []
+        """The end is known: tell those who hold a handle, and keep no more than is needed."""
+        watchers, self.watchers = self.watchers, _NOBODY
         for watcher in watchers:
             if not watcher.done():
                 watcher.set_result(None)
+        self.task = None
 
     @classmethod
     def from_rows(cls, rows: Sequence[Row]) -> Entry | None:

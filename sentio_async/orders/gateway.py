@@ -145,9 +145,19 @@ class OrderGateway:
     def _with_id(self, order: OrderRequest, intent_key: str | None) -> OrderRequest:
         if order.client_order_id is not None:
             return order
-        key = uuid.uuid4().hex if intent_key is None else intent_key
-        own = client_order_id(self.policy, self._desk.account, key)
+        own = self._new_id() if intent_key is None else self._id_of(intent_key)
         return order.model_copy(update={"client_order_id": own})
+
+    def _id_of(self, intent_key: str) -> str:
+        return client_order_id(self.policy, self._desk.account, intent_key)
+
+    def _new_id(self) -> str:
+        """An id that nothing else has."""
+        letters = uuid.uuid4().hex
+        policy = self.policy
+        if len(policy.id_prefix) + len(letters) <= policy.id_length:
+            return policy.id_prefix + letters
+        return self._id_of(letters)
 
     def _known(self, order: OrderRequest, intent_key: str | None) -> Entry | None:
         """What was asked for before, if this is the same; None when it is to be placed."""
@@ -236,9 +246,7 @@ class OrderGateway:
         base = None if replaced is None else replaced.intent.order
         wanted = desk.guard.check_change(base, change, desk.now())
         if change.client_order_id is None:
-            key = f"replace {order_id} {uuid.uuid4().hex}"
-            own = client_order_id(self.policy, desk.account, key)
-            change = change.model_copy(update={"client_order_id": own})
+            change = change.model_copy(update={"client_order_id": self._new_id()})
         own = change.client_order_id or ""
         if own in desk.entries:
             raise errors.ConflictError(f"id {own!r} was used before", connector=desk.name or None)

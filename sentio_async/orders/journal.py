@@ -43,6 +43,9 @@ class Step(StrEnum):
 _FINAL = frozenset({Step.ACKED, Step.REJECTED, Step.NOT_PLACED})
 
 
+_NEEDED = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One step of one intent.  ``at`` is in epoch seconds."""
@@ -121,11 +124,13 @@ class MemoryJournal:
 
     def _keep(self, rows: Iterable[Row]) -> None:
         for row in rows:
-            known = self._rows.get(row.id)
-            if known is None:
-                self._rows[row.id] = [row]
-            else:
-                known.append(row)
+            known = self._rows.setdefault(row.id, [])
+            if row.intent is not None:
+                known.clear()
+            known.append(row)
+            if row.step.is_final and len(known) > _NEEDED:
+                # How it came there is history; the first row and the last say what is needed.
+                del known[1:-1]
         while len(self._rows) > self._remember and self._forget():
             pass
 

@@ -207,9 +207,8 @@ class Placement:
 
     def _record(self, exc: errors.ConnectorError, elapsed: float) -> None:
         entry = self.entry
-        entry.records.append(
-            errors.AttemptRecord(entry.attempts, type(exc).__name__, exc.outcome, elapsed, 0.0)
-        )
+        record = errors.AttemptRecord(entry.attempts, type(exc).__name__, exc.outcome, elapsed, 0.0)
+        entry.records = (*entry.records, record)
 
     # Looking
 

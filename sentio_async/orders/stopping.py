@@ -135,7 +135,7 @@ class Stopper:
             entry.order = order
         if not order.filled_qty:
             return
-        entry.filled[order.id] = order.filled_qty
+        entry.filled = {**entry.filled, order.id: order.filled_qty}
         problem = overfill(entry.intent.order, sum(entry.filled.values(), Decimal(0)))
         if problem is not None:
             self.halt_soon(problem)

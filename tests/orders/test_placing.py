@@ -1,4 +1,5 @@
 import pytest
+
 from orders.venues import LOST, ScriptedVenue, a_gateway, an_order
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
