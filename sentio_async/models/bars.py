@@ -112,7 +112,7 @@ class Bars(Sequence[Bar]):
     def __getitem__(self, index: int | slice) -> Bar | Bars:
         if isinstance(index, slice):
             part = Bars(self.symbol, provider=self.provider, step=self.step, feed=self.feed)
-            part.is_delayed = self.is_delayed
+            part.is_delayed, part.skipped = self.is_delayed, self.skipped
             part.skipped = self.skipped
             for name in ("times_ns", *_FLOATS, "trade_count"):
                 setattr(part, name, getattr(self, name)[index])

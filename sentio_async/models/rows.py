@@ -53,5 +53,16 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         (described,), components = msgspec.json.schema_components([cls])
-        shape: dict[str, Any] = components[described["$ref"].rsplit("/", 1)[-1]]
+        shape: dict[str, Any] = _whole(described, components)
         return shape
+
+
+def _whole(schema: Any, components: dict[str, Any]) -> Any:
+    """The schema with everything it refers to in place: pydantic keeps no parts of ours."""
+    if isinstance(schema, list):
+        return [_whole(each, components) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _whole(components[schema["$ref"].rsplit("/", 1)[-1]], components)
+    return {name: _whole(each, components) for name, each in schema.items()}
