@@ -1,0 +1,176 @@
+"""Secrets are taken out of texts in every form, and out of what other libraries log."""
+
+import base64
+import logging
+import time
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentio_async.http.redaction import REDACTED, Redactor, install_log_filters, redactor
+
+SECRET = "s3cret/with+odd=chars & more%"
+
+
+@pytest.fixture
+def hiding():
+    found = Redactor()
+    found.add([SECRET])
+    return found
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        str,
+        lambda text: quote(text, safe=""),
+        quote,
+        quote_plus,
+        lambda text: repr(text),
+        lambda text: repr(text.encode()),
+        lambda text: base64.b64encode(text.encode()).decode(),
+        lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+        lambda text: base64.b64encode(f"user:{text}".encode()).decode(),
+        lambda text: base64.b64encode(f"\0u\0{text}".encode()).decode(),
+        lambda text: base64.b64encode(f"users:{text}\n".encode()).decode(),
+    ],
+)
+def test_a_secret_is_hidden_however_it_is_written(hiding, write):
+    shown = hiding.scrub(f"before {write(SECRET)} after")
+
+    assert REDACTED in shown
+    assert shown.startswith("before ")
+    assert shown.endswith(" after")
+    assert SECRET[3:12] not in shown
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(min_size=4, max_size=30), st.binary(max_size=5), st.binary(max_size=5))
+def test_any_secret_is_hidden_inside_any_base64(secret, before, after):
+    hiding = Redactor()
+    hiding.add([secret])
+    raw = secret.encode("utf-8", "surrogatepass")
+    text = base64.b64encode(before + raw + after).decode()
+
+    assert secret not in hiding.scrub(f"x {secret} y")
+    if len(raw) >= 9:
+        assert hiding.scrub(text) != text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET https://x/v2?apiKey=abcdef&limit=5",
+        "authorization: Bearer abcdef",
+        "{'authorization': 'Basic abcdef'}",
+        '{"api_key": "abcdef", "a": 1}',
+        "token=abcdef;",
+        "APCA-API-SECRET-KEY: abcdef",
+        "password='abcdef'",
+        "X-Signature=abcdef",
+    ],
+)
+def test_what_is_called_a_secret_is_hidden_even_if_nobody_told(line):
+    shown = Redactor().scrub(line)
+
+    assert "abcdef" not in shown
+    assert REDACTED in shown
+
+
+@pytest.mark.parametrize(
+    "line", ["GET /v2/orders 200", "tokens left: many", "the api key is wrong", "secretary 5"]
+)
+def test_other_text_stays(line):
+    assert Redactor().scrub(line) == line
+
+
+def test_it_is_hidden_until_the_last_user_is_gone(hiding):
+    hiding.add([SECRET])
+    hiding.remove([SECRET])
+    assert hiding.scrub(SECRET) == REDACTED
+
+    hiding.remove([SECRET])
+    assert hiding.scrub(SECRET) == SECRET
+    hiding.remove([SECRET])
+    hiding.add([SECRET])
+    assert hiding.scrub(SECRET) == REDACTED
+
+
+def test_a_very_short_secret_does_not_blank_everything():
+    hiding = Redactor()
+    hiding.add(["a", ""])
+
+    assert hiding.scrub("a banana") == "a banana"
+
+
+def test_the_longest_secret_wins():
+    hiding = Redactor()
+    hiding.add(["secret", "secret-and-more"])
+
+    assert hiding.scrub("x secret-and-more y") == f"x {REDACTED} y"
+
+
+def test_values_from_json_are_scrubbed_all_through(hiding):
+    raw = {"a": [SECRET, 1, None], SECRET: {"b": f"x{SECRET}"}}
+
+    shown = repr(hiding.scrub_all(raw))
+
+    assert SECRET not in shown
+    assert "None" in shown
+    assert hiding.knows_any_in(f"x{SECRET}")
+    assert not hiding.knows_any_in("nothing")
+    assert not Redactor().knows_any_in("nothing")
+
+
+@pytest.fixture
+def heard():
+    class Ear(logging.Handler):
+        def __init__(self):
+            super().__init__()
+            self.texts = []
+
+        def emit(self, record):
+            self.texts.append(self.format(record))
+
+    ear = Ear()
+    root = logging.getLogger()
+    root.addHandler(ear)
+    redactor.add([SECRET])
+    install_log_filters()
+    install_log_filters()
+    yield ear.texts
+    redactor.remove([SECRET])
+    root.removeHandler(ear)
+
+
+@pytest.mark.parametrize(
+    "name", ["httpx", "httpcore.http11", "httpcore.connection", "aiosmtplib", "sentio_async"]
+)
+def test_what_libraries_log_is_scrubbed_and_never_dropped(heard, name):
+    log = logging.getLogger(name)
+    log.warning("sent %s to %r", SECRET, {"key": SECRET})
+    log.warning("nothing to hide in %d", 5)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        log.exception("failed")
+
+    assert len(heard) == 3
+    assert SECRET not in "".join(heard)
+    assert "nothing to hide in 5" in heard[1]
+    assert "ValueError" in heard[2]
+
+
+def test_scrubbing_a_long_text_is_quick(hiding):
+    text = "token " * 200_000
+    started = time.perf_counter()
+
+    hiding.scrub(text)
+
+    assert time.perf_counter() - started < 2.0
+
+
+def test_the_redactor_does_not_show_what_it_knows(hiding):
+    assert repr(hiding) == "<Redactor of 1 secrets>"

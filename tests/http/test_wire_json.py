@@ -1,0 +1,109 @@
+"""JSON as money needs it."""
+
+import contextlib
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentio_async import errors
+from sentio_async.http.wire_json import decode_json, decode_without_duplicates, encode_json
+
+BOTH = [decode_json, decode_without_duplicates]
+
+
+@pytest.mark.parametrize("decode", BOTH)
+@pytest.mark.parametrize(
+    "text", ["0.1", "187.10", "1e-9", "1E+3", "0.1000000000000000055511151231257827", "-0.0"]
+)
+def test_a_number_with_a_point_is_exactly_what_was_written(decode, text):
+    value = decode(text.encode())
+
+    assert isinstance(value, Decimal)
+    assert str(value) == str(Decimal(text))
+
+
+@pytest.mark.parametrize("decode", BOTH)
+def test_a_whole_number_is_an_int(decode):
+    value = decode(b'{"t": 1700000000123456789, "n": -1, "big": 12345678901234567890123}')
+
+    assert value["t"] == 1700000000123456789
+    assert type(value["t"]) is int
+    assert value["big"] == 12345678901234567890123
+
+
+BAD = [
+    b"",
+    b" ",
+    b"{",
+    b'{"a": }',
+    b"{} {}",
+    b"NaN",
+    b"[Infinity]",
+    b"[-Infinity]",
+    b"nul",
+    b"{'a': 1}",
+    b'{"a": 1,}',
+    b"\xff\xfe",
+    b'"\xc3"',
+    b"<html></html>",
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b"01",
+]
+
+
+@pytest.mark.parametrize("decode", BOTH)
+@pytest.mark.parametrize("body", BAD, ids=lambda body: repr(body[:12]))
+def test_anything_else_is_a_decode_error_that_quotes_nothing(decode, body):
+    with pytest.raises(errors.DecodeError) as caught:
+        decode(body)
+
+    assert str(caught.value).startswith(f"answer of {len(body)} bytes is not readable JSON")
+    assert caught.value.outcome is errors.Outcome.UNKNOWN
+
+
+def test_a_member_named_twice_is_refused_where_it_matters():
+    assert decode_json(b'{"a": 1, "a": 2}') == {"a": 2}
+    with pytest.raises(errors.DecodeError):
+        decode_without_duplicates(b'[{"a": 1, "a": 2}]')
+
+
+def test_an_endless_number_is_refused():
+    digits = b"1" * 5000
+
+    with pytest.raises(errors.DecodeError):
+        decode_without_duplicates(digits)
+    with pytest.raises(errors.DecodeError):
+        decode_without_duplicates(b"0." + digits)
+
+
+def test_money_is_written_as_text():
+    body = encode_json({"qty": Decimal("0.10"), "n": 3, "none": None, "list": [Decimal(1)]})
+
+    assert body == b'{"qty":"0.10","n":3,"none":null,"list":["1"]}'
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(values)
+def test_what_is_written_is_read_again_by_us_and_by_others(value):
+    body = encode_json(value)
+
+    assert decode_json(body) == decode_without_duplicates(body) == json.loads(body) == value
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=40))
+def test_no_bytes_raise_anything_else(body):
+    for decode in BOTH:
+        with contextlib.suppress(errors.DecodeError):
+            decode(body)
