@@ -12,15 +12,13 @@ from sentio_async import connectors, errors
 from sentio_async.base import (
     BaseConnector,
     BrokerConnector,
-    Capability,
     DataProviderConnector,
     NotificationConnector,
     Role,
-    ask_for_offers,
 )
 from sentio_async.config import ConnectorConfig
 
-__all__ = ["ConnectorFactory", "vendors_offering"]
+__all__ = ["ConnectorFactory"]
 
 ENTRY_POINTS = "sentio_async.connectors"
 
@@ -129,9 +127,7 @@ class ConnectorFactory:
         return found
 
     @classmethod
-    def _register(
-        cls, role: Role, name: str, connector: Any, base: type[BaseConnector]
-    ) -> None:
+    def _register(cls, role: Role, name: str, connector: Any, base: type[BaseConnector]) -> None:
         if not (isinstance(connector, type) and issubclass(connector, base)):
             raise errors.ConfigurationError(f"{name}: a subclass of {base.__name__} is needed")
         cls._registered[role, name.strip().lower()] = connector
@@ -184,16 +180,3 @@ def _unknown(role: Role, name: str, names: list[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     guess = f"; did you mean {close[0]!r}" if close else ""
     return f"no {what} {name!r}{guess} (there are {', '.join(names)})"
-
-
-def vendors_offering(capability: Capability, role: Role) -> list[str]:
-    """The built-in vendors whose connector of this role declares the capability."""
-    return [
-        vendor.name
-        for vendor in connectors.VENDORS
-        if role.value in vendor.roles
-        and capability in connectors.load(vendor, role.value).capabilities
-    ]
-
-
-ask_for_offers(vendors_offering)

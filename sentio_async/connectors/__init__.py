@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["RETIRED", "VENDORS", "Retired", "Vendor", "load"]
+from sentio_async.base import Capability, Role, ask_for_offers
+
+__all__ = ["RETIRED", "VENDORS", "Retired", "Vendor", "load", "vendors_offering"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,15 @@ def load(vendor: Vendor, role: str) -> type[Any]:
     found = getattr(importlib.import_module(f"{__name__}.{vendor.name}.{module}"), name)
     assert isinstance(found, type)
     return found
+
+
+def vendors_offering(capability: Capability, role: Role) -> list[str]:
+    """The vendors whose connector of this role declares the capability."""
+    return [
+        vendor.name
+        for vendor in VENDORS
+        if role.value in vendor.roles and capability in load(vendor, role.value).capabilities
+    ]
+
+
+ask_for_offers(vendors_offering)
