@@ -15,6 +15,7 @@ from tests.docs.venues import environment_of, exchange_in_a_thread, stand_ins_fo
 
 WITH_CODE = [page for page in PAGES if any(b.language == "python" for b in blocks_of(page))]
 WITH_TESTS = [page for page in PAGES if any("test" in b.flags for b in blocks_of(page))]
+FOR_TESTS = {"test", "also-test"}
 COMMAND = re.compile(r"sentio-async (?P<command>[a-z][a-z-]*)(?P<rest>[^`\n|&]*)")
 INI = """[pytest]
 asyncio_mode = auto
@@ -36,7 +37,7 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page, monkeypatch
 def test_the_tests_shown_in_pages_pass(tmp_path):
     (tmp_path / "pytest.ini").write_text(INI)
     for page in WITH_TESTS:
-        shown = "\n\n".join(block.text for block in blocks_of(page) if "test" in block.flags)
+        shown = "\n\n".join(block.text for block in blocks_of(page) if block.flags & FOR_TESTS)
         (tmp_path / f"test_{page.stem.replace('-', '_')}.py").write_text(shown)
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     plugins = [] if _is_installed() else ["-p", "sentio_async.testing.plugin"]
