@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from sentio_async import errors
 
-__all__ = ["read_body"]
+__all__ = ["read_body", "unpack"]
 
 _PIECE = 64 * 1024
+_SMALLEST = 20  # header and trailer of gzip, and an empty block
 
 
 async def read_body(
@@ -41,6 +42,27 @@ async def read_body(
     if unpack is not None:
         unpack.finish()
     return bytes(body)
+
+
+def unpack(body: bytes, encoding: str, *, limit: int) -> bytes:
+    """A whole body, decompressed, at most ``limit`` bytes long; raises as ``read_body``."""
+    gzip = _unpacker(encoding)
+    if gzip is None or not body:
+        return body
+    size = int.from_bytes(body[-4:], "little")
+    if len(body) >= _SMALLEST and size <= limit:
+        # Its trailer says how much it becomes; more than that is not what it says it is.
+        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            found = stream.decompress(body, size + 1)
+        except zlib.error as exc:
+            raise errors.DecodeError("answer is not the gzip it claims to be") from exc
+        if stream.eof and not stream.unused_data:
+            return found
+    whole = bytearray()
+    gzip.feed(body, whole, limit)
+    gzip.finish()
+    return bytes(whole)
 
 
 def _too_large(limit: int) -> errors.ResponseTooLargeError:

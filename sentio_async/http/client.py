@@ -10,9 +10,8 @@ import asyncio
 import functools
 import os
 import ssl
-from collections.abc import Iterable, Sequence
-from contextvars import ContextVar
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import httpcore
 import httpx
@@ -20,121 +19,105 @@ from httpx import AsyncClient
 
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.events import Listener
+from sentio_async.http.pool.door import STOCK, PoolUnderHttpx, read_until
+from sentio_async.http.pool.opening import Judge
+from sentio_async.http.pool.pool import Pool
 from sentio_async.http.redaction import install_log_filters
+from sentio_async.http.seam import is_own, pool_under, put_under
+from sentio_async.http.stock import read_with_an_end
 from sentio_async.resilience.breaker import CircuitBreaker
 from sentio_async.resilience.limiter import Limiters
 
-__all__ = ["AsyncClient", "Resources", "open_client", "read_until"]
+__all__ = ["HEADERS", "AsyncClient", "PooledClient", "Resources", "open_client", "read_until"]
 
-CONNECTIONS = 100
+C = TypeVar("C", bound=AsyncClient)
+
+CONNECTIONS = 1_000
+"""To one origin; what a connector may have under way at a time is for its configuration to say."""
+STOCK_CONNECTIONS = 100
 # httpcore looks at every idle connection whenever one is released: more than these, and a burst
 # of a hundred calls takes two seconds instead of a quarter of one.
-IDLE_CONNECTIONS = 20
+STOCK_IDLE_CONNECTIONS = 20
 KEEP_ALIVE = 30.0
 DRAIN = 2.0
 """How long requests under way may take when a client is closed, in seconds."""
-
-read_until: ContextVar[float] = ContextVar("read_until")
-"""The loop time after which a request's own task stops to read, and at which its reads end."""
+HEADERS = {"accept-encoding": "gzip", "user-agent": "sentio-async"}
+"""What every request of ours says, whichever door it takes."""
 
 
 @functools.lru_cache(maxsize=1)
 def _ssl_context() -> ssl.SSLContext:
     # Making one takes 18 ms; all clients of a process share it.
-    return httpx.create_ssl_context(trust_env=False)
+    context = httpx.create_ssl_context(trust_env=False)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class PooledClient(AsyncClient):
+    """An ``httpx.AsyncClient`` that runs on ``pool``."""
+
+    pool: Pool
+    untouched: tuple[int, list[tuple[bytes, bytes]]]
+    """How many names it had when it was made, and its headers: nobody has put a watcher on it."""
 
 
 def open_client(
-    *, connections: int = CONNECTIONS, backend: httpcore.AsyncNetworkBackend | None = None
+    *,
+    connections: int | None = None,
+    backend: httpcore.AsyncNetworkBackend | None = None,
+    stock: bool = False,
 ) -> AsyncClient:
     """A client as this library uses it: no environment, no redirects, bounded reads.
 
-    ``backend`` opens its connections (``http.guard`` brings one that checks every address).
+    ``connections`` is the most to one origin (of all of them, for a stock one).  ``backend``
+    opens its connections (``http.guard`` brings one that checks every address).  ``stock`` leaves
+    httpx as it is underneath.
     """
     limits = httpx.Limits(
-        max_connections=connections,
-        max_keepalive_connections=min(connections, IDLE_CONNECTIONS),
+        max_connections=connections or STOCK_CONNECTIONS,
+        max_keepalive_connections=min(connections or STOCK_CONNECTIONS, STOCK_IDLE_CONNECTIONS),
         keepalive_expiry=KEEP_ALIVE,
     )
     transport = httpx.AsyncHTTPTransport(verify=_ssl_context(), limits=limits, trust_env=False)
-    _read_with_an_end(transport, backend or httpcore.AnyIOBackend())
-    return AsyncClient(
+    # One that judges addresses leaves the opening to the pool; any other opens them itself.
+    judge: Judge | None = getattr(backend, "judge", None)
+    if stock or (backend is not None and judge is None) or not _can_have_ours(transport):
+        if backend is not None or pool_under(transport) is not None:
+            read_with_an_end(transport, backend or httpcore.AnyIOBackend())
+        return _client(AsyncClient, transport)
+    pool = Pool(
+        tls=_ssl_context(),
+        limit=connections or CONNECTIONS,
+        keep_alive=KEEP_ALIVE,
+        judge=judge,
+    )
+    under = PoolUnderHttpx(
+        pool,
+        ssl_context=_ssl_context(),
+        max_connections=limits.max_connections,
+        max_keepalive_connections=limits.max_keepalive_connections,
+        keepalive_expiry=KEEP_ALIVE,
+        network_backend=backend,
+    )
+    put_under(transport, under)
+    client = _client(PooledClient, transport)
+    client.pool = pool
+    client.untouched = (len(vars(client)) + 1, client.headers.raw)
+    return client
+
+
+def _can_have_ours(transport: httpx.AsyncHTTPTransport) -> bool:
+    return is_own(STOCK) and pool_under(transport) is not None
+
+
+def _client(kind: type[C], transport: httpx.AsyncHTTPTransport) -> C:
+    return kind(
         transport=transport,
         trust_env=False,
         follow_redirects=False,
-        headers={"accept-encoding": "gzip", "user-agent": "sentio-async"},
+        headers=HEADERS,
         timeout=httpx.Timeout(10.0),
     )
-
-
-def _read_with_an_end(
-    transport: httpx.AsyncHTTPTransport, backend: httpcore.AsyncNetworkBackend
-) -> None:
-    # httpx offers no way to choose how connections are opened; httpcore does.
-    transport._pool._network_backend = _Backend(backend)  # noqa: SLF001
-
-
-def _left(timeout: float | None) -> float | None:
-    """The seconds one step may take: its own limit, and what is left of the whole call."""
-    until = read_until.get(None)
-    if until is None:
-        return timeout
-    left = until - asyncio.get_running_loop().time()
-    if left <= 0:
-        raise httpcore.ReadTimeout("the time for the whole call is over")
-    return left if timeout is None else min(timeout, left)
-
-
-class _Stream(httpcore.AsyncNetworkStream):
-    """Reads that end in time: a server that sends one byte a second gains nothing by it."""
-
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
-        self._stream = stream
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return await self._stream.read(max_bytes, _left(timeout))
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._stream.write(buffer, timeout)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class _Backend(httpcore.AsyncNetworkBackend):
-    def __init__(self, backend: httpcore.AsyncNetworkBackend) -> None:
-        self._backend = backend
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        return _Stream(
-            await self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
-        )
-
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        return _Stream(await self._backend.connect_unix_socket(path, timeout, socket_options))
-
-    async def sleep(self, seconds: float) -> None:
-        await self._backend.sleep(seconds)
 
 
 class Resources:
@@ -198,6 +181,8 @@ class Resources:
             await asyncio.wait(tasks, timeout=DRAIN)
         own, self._own = self._own, None
         if own is not None and self._home == home:
+            if isinstance(own, PooledClient):
+                await own.pool.drain(DRAIN)
             await own.aclose()
             # Their sockets are closed, so these end now, by themselves.
             left = {task for task in tasks if not task.done()}

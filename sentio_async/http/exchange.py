@@ -1,43 +1,34 @@
-"""One request and its answer, in a task of their own.
+"""One request and its answer: straight through our pool, or through httpx's door.
 
-httpx 0.28 loses pool slots for ever when a request is cancelled under contention, so nothing here
-ever cancels one.  The caller may leave at any time; the request ends by its own limits, and what
-was sent is known from httpcore's trace, not guessed from the exception's class.
+Through httpx a request runs in a task of its own that nobody cancels: httpx 0.28 loses pool slots
+for ever when a request is cancelled under contention.  Our pool loses nothing, so a read needs no
+task there; a write has one all the same, so that its outcome is seen when its caller leaves.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 
 from sentio_async import errors
-from sentio_async.config import Timeouts
 from sentio_async.errors import Outcome
-from sentio_async.http.body import read_body
+from sentio_async.http.body import read_body, unpack
 from sentio_async.http.client import AsyncClient, read_until
 from sentio_async.http.endpoint import Answer
+from sentio_async.http.listening import unheard
+from sentio_async.http.outgoing import Outgoing, encoding_of, fields_of
+from sentio_async.http.pool import Pool, Request
 from sentio_async.http.problems import Evidence, forget_frames, from_exception
 
 __all__ = ["Outgoing", "exchange"]
 
+OnLeft = Callable[[asyncio.Task[Any]], None]
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A signed request, and the limits of its answer."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | None
-    timeouts: Timeouts
-    max_body: int
-
-    def __repr__(self) -> str:
-        return f"<Outgoing {self.method}>"
+_log = logging.getLogger("sentio_async")
 
 
 async def exchange(
@@ -45,18 +36,46 @@ async def exchange(
     outgoing: Outgoing,
     expires_at: float,
     tasks: set[asyncio.Task[Any]],
-    on_left: Callable[[asyncio.Task[Any]], None],
+    on_left: OnLeft,
 ) -> Answer:
     """The answer, whatever its status; raises ConnectorError with what is known of the request.
 
     Ends at ``expires_at`` (loop time) at the latest.  ``tasks`` holds the request while it lives;
     ``on_left`` is given it when its caller leaves before it has ended.
     """
-    evidence = Evidence()
-    task = asyncio.create_task(_perform(client, outgoing, expires_at, evidence))
+    pool = unheard(client)
+    request = None if pool is None else outgoing.prepared(expires_at)
+    if pool is None or request is None:
+        evidence = Evidence()
+        task = _start(_perform(client, outgoing, expires_at, evidence), tasks)
+        return await _outlast(task, expires_at, evidence, on_left)
+    if outgoing.is_read:
+        return await _direct(pool, outgoing, request)
+    task = _start(_direct(pool, outgoing, request), tasks)
+    try:
+        return await asyncio.shield(task)
+    finally:
+        if not task.done():
+            on_left(task)
+
+
+def _start(work: Any, tasks: set[asyncio.Task[Any]]) -> asyncio.Task[Answer]:
+    task = asyncio.get_running_loop().create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
     task.add_done_callback(_look_at)
+    return task
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    """Take note of the outcome, so that nobody warns of an exception that was never seen."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def _outlast(
+    task: asyncio.Task[Answer], expires_at: float, evidence: Evidence, on_left: OnLeft
+) -> Answer:
     left = expires_at - asyncio.get_running_loop().time()
     try:
         # Unlike wait_for, wait never cancels what it waits for.
@@ -65,16 +84,28 @@ async def exchange(
         if not task.done():
             on_left(task)
     if not done:
-        raise errors.DeadlineExceededError(
-            "no whole answer within the time allowed", outcome=evidence.outcome, phase="read"
-        )
+        raise _late(evidence.outcome)
     return task.result()
 
 
-def _look_at(task: asyncio.Task[Any]) -> None:
-    """Take note of the outcome, so that nobody warns of an exception that was never seen."""
-    if not task.cancelled():
-        task.exception()
+async def _direct(pool: Pool, outgoing: Outgoing, request: Request) -> Answer:
+    """The answer, by way of our pool and of nothing else."""
+    try:
+        reply = await pool.exchange(outgoing.place.origin, request)
+        body = reply.body
+        if encoding := encoding_of(reply.fields):
+            body = unpack(body, encoding, limit=outgoing.max_body)
+    except Exception as exc:
+        error = _explained(exc, Evidence.of(request), request.expires_at)
+        if error is None:
+            raise
+    else:
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s %s answered %d", outgoing.method, outgoing.url, reply.status)
+        return Answer(reply.status, fields_of(reply.fields), body)
+    # Not inside the except clause: the frames underneath hold URLs and headers, and tools that
+    # report errors show the locals of every frame.
+    raise forget_frames(error)
 
 
 async def _perform(
@@ -84,28 +115,36 @@ async def _perform(
 
     def keep_going() -> None:
         if loop.time() >= expires_at:
-            raise errors.DeadlineExceededError(
-                "no whole answer within the time allowed", outcome=evidence.outcome, phase="read"
-            )
+            raise _late(evidence.outcome)
 
     # Only this task sees it, and the reads of its own connection.
     read_until.set(expires_at)
     try:
         return await _ask(client, outgoing, expires_at, (evidence, keep_going))
     except Exception as exc:
-        error = from_exception(exc, evidence)
+        error = _explained(exc, evidence, expires_at)
         if error is None:
             raise
-        is_late = error is not exc and loop.time() >= expires_at
-    if is_late and error.outcome is Outcome.UNKNOWN:
-        late = errors.DeadlineExceededError(
-            "no whole answer within the time allowed", outcome=error.outcome, phase="read"
-        )
-        late.__notes__ = error.__notes__
-        error = late
-    # Not inside the except clause: the frames of httpx hold URLs and headers, and tools that
-    # report errors show the locals of every frame.
     raise forget_frames(error)
+
+
+def _explained(
+    exc: Exception, evidence: Evidence, expires_at: float
+) -> errors.ConnectorError | None:
+    error = from_exception(exc, evidence)
+    if error is None or error is exc or error.outcome is not Outcome.UNKNOWN:
+        return error
+    if asyncio.get_running_loop().time() < expires_at:
+        return error
+    late = _late(Outcome.UNKNOWN)
+    late.__notes__ = error.__notes__
+    return late
+
+
+def _late(outcome: Outcome) -> errors.DeadlineExceededError:
+    return errors.DeadlineExceededError(
+        "no whole answer within the time allowed", outcome=outcome, phase="read"
+    )
 
 
 async def _ask(
@@ -133,7 +172,7 @@ def _build(
     return client.build_request(
         outgoing.method,
         outgoing.url,
-        headers=outgoing.headers,
+        headers=outgoing.all_headers,
         content=outgoing.body,
         timeout=httpx.Timeout(
             connect=min(limits.connect, left),

@@ -173,6 +173,8 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self._rail = rail or Guardrail()
         self._resolve = resolve
         self._backend = backend or httpcore.AnyIOBackend()
+        self.judge = self._judged if backend is None else None
+        """Finds the addresses that may be connected to, for whoever connects by himself."""
 
     async def connect_tcp(
         self,

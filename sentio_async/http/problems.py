@@ -15,6 +15,7 @@ import httpx
 from sentio_async import errors
 from sentio_async.errors import Outcome
 from sentio_async.http.endpoint import Answer, Call, Problem
+from sentio_async.http.pool import Request
 from sentio_async.http.redaction import redactor
 from sentio_async.resilience.retry_after import retry_after_from
 
@@ -57,6 +58,13 @@ class Evidence:
         self.is_traced = False
         self.is_sent = False
 
+    @classmethod
+    def of(cls, request: Request) -> Evidence:
+        """What our pool knows of a request: all there is to know."""
+        evidence = cls()
+        evidence.is_traced, evidence.is_sent = True, request.is_sent
+        return evidence
+
     async def note(self, event: str, _info: Any) -> None:
         """Hear of one step of httpcore's ``trace`` extension."""
         self.is_traced = True
@@ -74,7 +82,7 @@ def from_exception(exc: Exception, evidence: Evidence) -> errors.ConnectorError 
 
     The foreign exception itself is not kept: a note has its words, without secrets.
     """
-    error = _translated(exc, evidence)
+    error = _translated(_as_httpx(exc), evidence)
     if error is not None and error is not exc:
         error.add_note(f"underneath: {_chain(exc)}")
     return error
@@ -112,6 +120,16 @@ def _chain(exc: BaseException) -> str:
         words.append(f"{kind.__module__}.{kind.__qualname__}: {cause}".removesuffix(": "))
         cause = cause.__cause__ or cause.__context__
     return redactor.scrub(" <- ".join(words))
+
+
+def _as_httpx(exc: Exception) -> Exception:
+    """What httpx would have raised for a failure of the pool."""
+    kind = getattr(httpx, type(exc).__name__, None)
+    if type(exc).__module__ != "httpcore" or kind is None:
+        return exc
+    named: Exception = kind(str(exc))
+    named.__cause__ = exc.__cause__
+    return named
 
 
 def _translated(exc: Exception, evidence: Evidence) -> errors.ConnectorError | None:

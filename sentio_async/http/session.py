@@ -18,6 +18,7 @@ from sentio_async.http.auth import Auth, SecretHeaders
 from sentio_async.http.client import Resources
 from sentio_async.http.endpoint import Answer, Call
 from sentio_async.http.exchange import Outgoing, exchange
+from sentio_async.http.outgoing import Place
 from sentio_async.http.problems import from_answer, from_problem, without_echo
 from sentio_async.http.received import note_arrival, skipped_rows
 from sentio_async.http.redaction import redactor
@@ -65,6 +66,7 @@ class Session:
     ) -> None:
         self._config = config
         self._base_url = check_url(base_url, allow_plain_http=config.allow_plain_http)
+        self._place = Place(self._base_url, config.timeouts)
         self._auth = auth
         self._resources = resources
         self._buckets = dict(buckets or {})
@@ -73,7 +75,7 @@ class Session:
         self._flights: SingleFlight[tuple[Any, ...], Any] = SingleFlight()
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
         self._limiters: dict[str, Limiter] = {}
-        self._refreshing: asyncio.Lock | None = None
+        self._refreshing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._proofs = 0
         self.stats = SessionStats()
 
@@ -147,15 +149,18 @@ class Session:
             raise
 
     async def _exchange(self, call: Call[Any], expires_at: float) -> Answer:
-        headers = {**call.headers, "accept": "application/json", "accept-encoding": "gzip"}
-        signed = self._auth.sign(call) if call.endpoint.authenticated else {}
+        endpoint = call.endpoint
+        headers = SecretHeaders(call.headers)
+        if endpoint.authenticated:
+            headers.update(self._auth.sign(call))
         outgoing = Outgoing(
-            method=call.endpoint.method,
-            url=self._base_url + call.target,
-            headers=SecretHeaders({**headers, **signed}),
-            body=call.body,
-            timeouts=self._config.timeouts,
-            max_body=call.endpoint.max_body or self._config.max_body_bytes,
+            self._place,
+            endpoint.method,
+            call.target,
+            headers,
+            call.body,
+            endpoint.max_body or self._config.max_body_bytes,
+            endpoint.priority,
         )
         client, tasks = self._resources.client, self._resources.tasks
         answer = await exchange(client, outgoing, expires_at, tasks, self._keep_place)
@@ -169,9 +174,11 @@ class Session:
 
     async def _refresh(self, proof: int) -> bool:
         """Get new proof once, however many calls found the old one refused at the same time."""
-        if self._refreshing is None:
-            self._refreshing = asyncio.Lock()
-        async with self._refreshing:
+        loop = asyncio.get_running_loop()
+        if self._refreshing is None or self._refreshing[0] is not loop:
+            # A lock belongs to the loop in which somebody first had to wait for it.
+            self._refreshing = (loop, asyncio.Lock())
+        async with self._refreshing[1]:
             if self._proofs == proof:
                 if not await self._auth.refresh():
                     return False

@@ -1,0 +1,370 @@
+"""One connection: requests out, answers in.
+
+The parser is llhttp in its strict mode.  A connection that has seen one byte more than the answer
+it waited for is closed: the next request must never get an answer that was not made for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import select
+from typing import TYPE_CHECKING, cast
+
+import httpcore
+import httptools
+
+from sentio_async import errors
+from sentio_async.http.pool.message import Fields, Reply, Request
+from sentio_async.http.pool.stream import Stream
+
+if TYPE_CHECKING:
+    from sentio_async.http.pool.lane import Lane
+
+__all__ = ["Connection"]
+
+MOST_OF_A_HEAD = 64 * 1024
+"""Status line and header lines of an answer, in bytes."""
+_FINAL = 200
+"""Smaller statuses only announce an answer."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Carries one request at a time."""
+
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_fields",
+        "_has_head",
+        "_is_complete",
+        "_is_held",
+        "_is_over",
+        "_is_paused",
+        "_is_reusable",
+        "_lane",
+        "_parser",
+        "_reason",
+        "_received",
+        "_request",
+        "_room",
+        "_size",
+        "_status",
+        "_stream",
+        "_transport",
+        "_waiter",
+        "is_reused",
+        "is_uploading",
+        "until",
+    )
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._buffer = lane.buffer
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]
+        self._request: Request | None = None
+        self._waiter: asyncio.Future[Reply] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._stream: Stream | None = None
+        self._is_over = self._is_paused = self._is_held = self.is_reused = False
+        self.is_uploading = False
+        """More of the request's body is to be written."""
+        self.until = math.inf
+        """The loop time at which it is looked at: what it waits for has not come, or it is idle."""
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self._fields: Fields = []
+        self._body: list[bytes] = []
+        self._size = self._received = self._status = 0
+        self._reason = b""
+        self._has_head = self._is_complete = self._is_reusable = False
+
+    # What the pool and its callers do.
+
+    @property
+    def is_usable(self) -> bool:
+        """It can carry a request, as far as this side knows."""
+        return not self._is_over and not self._transport.is_closing()
+
+    @property
+    def is_silent(self) -> bool:
+        """Nothing waits to be read, the end included: asked before what is not sent twice."""
+        if not hasattr(select, "poll"):
+            return True
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    @property
+    def is_untouched(self) -> bool:
+        """It has carried answers before, and none of the bytes of this one."""
+        return self.is_reused and not self._received
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The socket's transport, for what it knows of itself."""
+        return self._transport
+
+    def ask(
+        self, request: Request, waiter: asyncio.Future[Reply], stream: Stream | None = None
+    ) -> None:
+        """Write the request; ``waiter`` gets the answer, or its head if a stream gets the body."""
+        if self._is_over:
+            waiter.set_exception(httpcore.ReadError("connection closed before it was used"))
+            return
+        self._request, self._waiter, self._stream = request, waiter, stream
+        request.is_sent = True
+        self._transport.write(request.data)
+        self._wait_for(request.waits.write if self._is_paused else request.waits.read)
+
+    def _wait_for(self, seconds: float) -> None:
+        request = cast("Request", self._request)
+        until = self._lane.time() + seconds
+        if until > request.expires_at:
+            until = request.expires_at
+        self.until = until
+        self._lane.watch(until)
+
+    def is_asked_by(self, waiter: asyncio.Future[Reply]) -> bool:
+        """The answer under way is the one this waits for."""
+        return self._waiter is waiter
+
+    async def write(self, data: bytes) -> None:
+        """Write more of the request's body, as fast as the other side takes it."""
+        if self._is_over or self._is_complete:
+            # It has answered already; what it says of the rest is in that answer.
+            return
+        self._transport.write(data)
+        if self._is_paused:
+            self._room = asyncio.get_running_loop().create_future()
+            try:
+                await self._room
+            finally:
+                self._room = None
+
+    def wait_for_more(self) -> asyncio.Future[None]:
+        """A future for the next piece of a stream; its time begins now."""
+        if self._request is not None:
+            self._wait_for(self._request.waits.read)
+        return asyncio.get_running_loop().create_future()
+
+    def wait_no_more(self, stream: Stream) -> None:
+        """Nobody waits for a piece: only the request as a whole can be late."""
+        if self._request is not None and self._stream is stream:
+            self.until = self._request.expires_at
+
+    def hold(self) -> None:
+        """Read nothing for now."""
+        if not self._is_held and not self._is_over:
+            self._is_held = True
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Read again."""
+        if self._is_held and not self._is_over:
+            self._is_held = False
+            self._transport.resume_reading()
+
+    def end(self) -> None:
+        """Close it, whatever it is doing; doing it twice changes nothing."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._request = self._waiter = None
+        self.until = math.inf
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        if self._transport is not None:
+            self._transport.abort()
+        self._lane.lost(self)
+
+    def expire(self) -> None:
+        """The time is up: for the answer, or for being idle."""
+        if self._request is None:
+            self.end()
+        elif self._is_paused:
+            self.fail(httpcore.WriteTimeout("request not taken in time"))
+        else:
+            self.fail(httpcore.ReadTimeout("no answer in time"))
+
+    # What the event loop does.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open."""
+        self._transport = cast("asyncio.Transport", transport)
+        # So that "paused" means: not all of the request has left.
+        self._transport.set_write_buffer_limits(high=0)
+        if self._is_over:
+            self._transport.abort()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """One buffer for all: it is emptied before anybody else can fill it."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes have come."""
+        if self._request is None:
+            self.end()
+            return
+        self._received += nbytes
+        try:
+            self._parser.feed_data(self._buffer[:nbytes])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
+            if not self._is_complete:
+                self.fail(_not_http(exc))
+                return
+            self._is_reusable = False
+        if self._is_complete:
+            self._finish()
+        else:
+            self._check_progress()
+
+    def _check_progress(self) -> None:
+        request = self._request
+        if request is None:
+            return
+        if self._size > request.limit:
+            self.fail(errors.ResponseTooLargeError(f"answer is larger than {request.limit} bytes"))
+        elif not self._has_head and self._received > MOST_OF_A_HEAD:
+            self.fail(httpcore.RemoteProtocolError("head of the answer is too large"))
+        elif self._stream is None or not self._has_head:
+            self._wait_for(request.waits.read)
+
+    def eof_received(self) -> bool:
+        """The other side will say no more."""
+        self._lost(None)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is closed."""
+        self._lost(exc)
+        # It knows this object's methods, and this object knows it.
+        del self._parser
+
+    def _lost(self, exc: Exception | None) -> None:
+        if self._is_over or self._request is None:
+            self.end()
+        elif self._has_head and exc is None and self._ends_with_connection():
+            self._is_complete, self._is_reusable = True, False
+            self._finish()
+        elif exc is None:
+            self.fail(httpcore.RemoteProtocolError("server left before the end of its answer"))
+        else:
+            self.fail(httpcore.ReadError(f"connection lost: {exc}"))
+
+    def _ends_with_connection(self) -> bool:
+        names = {name.lower() for name, _ in self._fields}
+        return not names & {b"content-length", b"transfer-encoding"}
+
+    def pause_writing(self) -> None:
+        """The other side takes no more for now."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """The whole of what was written has left."""
+        self._is_paused = False
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        if self._request is not None and not self._has_head:
+            self._wait_for(self._request.waits.read)
+
+    # What the parser finds.
+
+    def on_message_begin(self) -> None:
+        """An answer begins; after a complete one, nobody has asked for it."""
+        if self._is_complete:
+            self._is_reusable = False
+
+    def on_status(self, reason: bytes) -> None:
+        """The words of the status line."""
+        if not self._is_complete:
+            self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header line, or a trailer, which is not kept."""
+        if not self._has_head:
+            self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        if self._is_complete:
+            return
+        status = self._parser.get_status_code()
+        if status < _FINAL:
+            return
+        self._status, self._has_head = status, True
+        request = cast("Request", self._request)
+        if request.is_head:
+            # llhttp does not know that no body follows, so it is of no more use.
+            self._is_complete = True
+        if self._stream is not None:
+            self._show_head(self._stream, request)
+
+    def _show_head(self, stream: Stream, request: Request) -> None:
+        stream.version = self._parser.get_http_version()
+        waiter, self._waiter = self._waiter, None
+        self.until = request.expires_at
+        self._lane.watch(self.until)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(Reply(self._status, self._reason, self._fields, b""))
+
+    def on_body(self, piece: bytes) -> None:
+        """Some of the body."""
+        if self._is_complete:
+            self._is_reusable = False
+            return
+        self._size += len(piece)
+        if self._stream is not None:
+            self._stream.feed(piece)
+        else:
+            self._body.append(piece)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole; 100 and its like only announce one."""
+        if self._is_complete:
+            return
+        if not self._has_head:
+            self._fields, self._reason = [], b""
+            return
+        self._is_reusable = self._parser.should_keep_alive()
+        self._is_complete = True
+
+    # How it ends.
+
+    def _finish(self) -> None:
+        request, waiter, stream = self._request, self._waiter, self._stream
+        if request is not None and self._size > request.limit:
+            self._check_progress()
+            return
+        body = self._body
+        reply = Reply(
+            self._status, self._reason, self._fields, body[0] if len(body) == 1 else b"".join(body)
+        )
+        self._request = self._waiter = self._stream = None
+        if self._is_reusable and not self._is_paused and not self.is_uploading:
+            self.go_on()
+            self._prepare()
+            self.is_reused = True
+            self._lane.release(self)
+        else:
+            self.end()
+        if stream is not None:
+            stream.end()
+        elif waiter is not None and not waiter.done():
+            waiter.set_result(reply)
+
+    def fail(self, error: Exception) -> None:
+        """Close it; whoever waits gets the error."""
+        waiter, stream = self._waiter, self._stream
+        self.end()
+        if stream is not None:
+            stream.end(error)
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+
+
+def _not_http(exc: Exception) -> Exception:
+    kind = "another protocol" if isinstance(exc, httptools.HttpParserUpgrade) else str(exc)
+    return httpcore.RemoteProtocolError(f"answer is not HTTP: {kind}")

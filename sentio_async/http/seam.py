@@ -1,0 +1,32 @@
+"""The one place that knows where httpx keeps a transport's pool, and whether its code is its own.
+
+``_pool`` is a private name, unchanged since httpx 0.18.  Where it is not found, callers do with
+httpx as it is.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType
+
+import httpcore
+import httpx
+
+__all__ = ["is_own", "pool_under", "put_under"]
+
+
+def pool_under(transport: httpx.AsyncHTTPTransport) -> httpcore.AsyncConnectionPool | None:
+    """The pool of a transport; None when this httpx keeps it elsewhere."""
+    pool = getattr(transport, "_pool", None)
+    return pool if isinstance(pool, httpcore.AsyncConnectionPool) else None
+
+
+def put_under(transport: httpx.AsyncHTTPTransport, pool: httpcore.AsyncConnectionPool) -> None:
+    """Give the transport another pool; look whether it has one first."""
+    transport._pool = pool  # noqa: SLF001
+
+
+def is_own(function: object) -> bool:
+    """A function as httpx or httpcore wrote it: nobody has put another in its place."""
+    return isinstance(function, FunctionType) and function.__globals__["__name__"].startswith(
+        ("httpx.", "httpcore.")
+    )
