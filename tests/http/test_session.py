@@ -421,7 +421,7 @@ async def test_a_client_that_the_user_has_closed_is_named():
     assert caught.value.outcome is Outcome.NOT_SENT
 
 
-async def serving(answers):
+async def serving(answers, port):
     """A server on this loop that answers every request with an empty object."""
 
     async def handle(reader, writer):
@@ -435,21 +435,19 @@ async def serving(answers):
         finally:
             writer.transport.abort()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", port)
     return server, server.sockets[0].getsockname()[1]
 
 
 def test_one_session_serves_two_loops_one_after_the_other():
     answers = []
-    session, resources = None, None
+    session, resources, port = None, None, 0
 
     async def use():
-        nonlocal session, resources
-        server, port = await serving(answers)
+        nonlocal session, resources, port
+        server, port = await serving(answers, port)
         if session is None:
             session, resources = a_session(f"http://127.0.0.1:{port}", max_in_flight=2)
-        # The port is another one now; the host does not matter here.
-        session._base_url = f"http://127.0.0.1:{port}"
         await asyncio.gather(*(session.send(thing()) for _ in range(10)))
         await asyncio.gather(*(session.send(quote(str(n))) for n in range(10)))
         await resources.close()
