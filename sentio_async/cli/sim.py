@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import importlib
 import json
+import shlex
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -52,6 +53,9 @@ def sim(
     port_smtp: Port = 0,
     port_control: Port = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
+    as_env: Annotated[
+        bool, typer.Option("--env", help="Shell lines that lead every connector here.")
+    ] = False,
 ) -> None:
     """Serve Alpaca, Polygon, a mail server and a webhook sink until Ctrl-C."""
     ports = {
@@ -68,8 +72,8 @@ def sim(
         given["venues"] = venue
     if replay is not None:
         given["replay"] = read_replay(replay)
-    show = show_json if as_json else show_table
-    asyncio.run(serve(given, show))
+    show = show_environment if as_env else show_table
+    asyncio.run(serve(given, show_json if as_json else show))
 
 
 def read_fault(text: str) -> "FaultRule":
@@ -140,6 +144,14 @@ def show_json(exchange: "Exchange") -> None:
     """Print addresses and settings as one line of JSON."""
     found = {"addresses": exchange.addresses.as_json(), "settings": settings_of(exchange)}
     print(json.dumps(found), flush=True)
+
+
+def show_environment(exchange: "Exchange") -> None:
+    """Print the settings of each connector as lines that a shell takes."""
+    for connector, settings in settings_of(exchange).items():
+        for name, value in settings.items():
+            variable = f"SENTIO_{connector}_{name}".upper()
+            print(f"export {variable}={shlex.quote(str(value))}", flush=True)
 
 
 def show_table(exchange: "Exchange") -> None:

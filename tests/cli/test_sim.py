@@ -1,6 +1,8 @@
 """`sentio-async sim` serves until it is told to stop, and fails in one line."""
 
+import asyncio
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from sentio_async import cli, errors
+from sentio_async import ConnectorFactory, cli, errors
 
 RUN = [sys.executable, "-W", "error", "-m", "sentio_async.cli"]
 QUICK = ["--venue", "webhook", "--venue", "smtp"]
@@ -52,6 +54,31 @@ def test_it_prints_where_it_is_serves_and_ends_when_told(told):
     assert rules == [{"kind": "status", "status": 500, "path": "/hook/x"}]
     assert shown["settings"]["email"]["port"] == at["smtp_port"]
     assert shown["settings"]["webhook"]["webhook_url"] == f"{at['webhook']}/hook"
+
+
+def test_it_prints_an_environment_that_leads_the_connectors_to_it(monkeypatch):
+    process = start("--env")
+    try:
+        for _ in range(8):
+            words = shlex.split(process.stdout.readline())
+            name, _, value = words[1].partition("=")
+            monkeypatch.setenv(name, value)
+        mail = ConnectorFactory.create_notification("email")
+        hook = ConnectorFactory.create_notification("webhook")
+        asyncio.run(connected(mail, hook))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    finally:
+        process.kill()
+
+    assert (out, err) == ("", "")
+
+
+async def connected(*connectors):
+    """Reach each of them, and leave."""
+    for connector in connectors:
+        async with connector:
+            assert (await connector.health_check()).is_healthy
 
 
 def test_for_people_it_prints_a_table():
