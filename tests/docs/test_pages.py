@@ -62,6 +62,14 @@ def _is_installed() -> bool:
     return any(e.value == "sentio_async.testing.plugin" for e in entry_points(group="pytest11"))
 
 
+def test_the_two_commands_are_one_line_each():
+    lines = (CHECKOUT / "README.md").read_text(encoding="utf-8").splitlines()
+    into_venv = "python3 -m venv .venv && .venv/bin/python -m pip install -q"
+
+    assert f"- run: `{into_venv} '.[demo]' && .venv/bin/sentio-async demo`" in lines
+    assert f"- test: `{into_venv} -e '.[test]' && .venv/bin/python -m pytest`" in lines
+
+
 def demos():
     """The demo in every form in which pages call it."""
     shells = (b.text for page in PAGES for b in blocks_of(page) if b.language == "sh")

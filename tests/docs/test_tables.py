@@ -7,8 +7,13 @@ import re
 import pytest
 
 from sentio_async import errors
+from sentio_async.config import variables_of
+from sentio_async.connectors.alpaca.config import AlpacaConfig
+from sentio_async.connectors.email.config import EmailConfig
+from sentio_async.connectors.polygon.config import PolygonConfig
+from sentio_async.connectors.webhook.config import WebhookConfig
 from sentio_async.sim import faults
-from tests.docs.pages import CHECKOUT
+from tests.docs.pages import CHECKOUT, PAGES, name_of
 from tests.docs.tables import ERRORS, held, places
 
 PLACES = list(places())
@@ -19,6 +24,22 @@ KINDS = [kind for kind in KINDS if issubclass(kind, errors.ConnectorError)]
 @pytest.mark.parametrize(("page", "name", "table"), PLACES, ids=[name for _, name, _ in PLACES])
 def test_a_table_made_from_code_is_up_to_date(page, name, table):
     assert held(page, name) == table, "python -m tests.docs.tables writes it anew"
+
+
+VARIABLES = {
+    variable
+    for kind in (AlpacaConfig, EmailConfig, PolygonConfig, WebhookConfig)
+    for field in kind.model_fields
+    for variable in variables_of(kind, field)
+} | {"SENTIO_ALLOW_LIVE"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_variable_that_a_page_names_is_looked_at(page):
+    words = r"\b(?:SENTIO|ALPACA|APCA|MASSIVE|POLYGON|EMAIL|SMTP|WEBHOOK)_[A-Z_]+\b"
+    named = set(re.findall(words, page.read_text(encoding="utf-8")))
+
+    assert named <= VARIABLES
 
 
 def rows_of(page, heading):
