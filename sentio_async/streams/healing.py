@@ -1,0 +1,146 @@
+"""Fills the gaps of one feed while its live rows are held."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sentio_async.streams import reports
+from sentio_async.streams.book import Topic
+from sentio_async.streams.context import Context, Ending
+from sentio_async.streams.gaps import Gap, Healing, is_fillable, merged, start_of
+from sentio_async.streams.routing import Route
+
+__all__ = ["Healer"]
+
+AT_ONCE = 4
+"""Gaps whose history is asked for at the same time."""
+PIECE = 500
+"""Rows handed on before consumers have their turn."""
+
+
+class Healer:
+    """Knows where each topic's gap began, and gets what was missed."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._tasks: dict[Topic, asyncio.Task[None]] = {}
+        self._slots: asyncio.Semaphore | None = None
+        self._end: Callable[[Ending], None] = lambda _: None
+
+    @property
+    def is_busy(self) -> bool:
+        """Something is being filled."""
+        return bool(self._tasks)
+
+    def begin(self, end: Callable[[Ending], None]) -> None:
+        """A new connection; ``end`` ends it."""
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._end = end
+
+    def lost(self, topics: Iterable[Topic]) -> None:
+        """The connection is gone: from here on these topics miss something."""
+        now = self._context.wall_ns()
+        for topic in topics:
+            route = self._context.router.route(topic)
+            if route is not None and route.gap_from_ns is None:
+                route.gap_from_ns = start_of(route.recent, now)
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
+
+    def confirmed(self, topics: Iterable[Topic]) -> None:
+        """The venue sends these again: deal with what was missed."""
+        for topic in topics:
+            route = self._context.router.route(topic)
+            if route is not None:
+                self._deal_with(route, self._context.router.channels[topic.channel].healing)
+
+    def _deal_with(self, route: Route, healing: Healing) -> None:
+        now = self._context.wall_ns()
+        start = route.gap_from_ns
+        if start is None and not healing.at_first:
+            return
+        gap = Gap(route.topic, now if start is None else start, now)
+        if start is not None:
+            self._tell(reports.GapFound, gap)
+        if not is_fillable(route.topic, healing):
+            self._give_up(route, gap, healing.reason)
+            return
+        route.gap_from_ns = gap.from_ns
+        route.hold()
+        task = asyncio.get_running_loop().create_task(self._fill(route, gap, healing))
+        self._tasks[route.topic] = task
+        task.add_done_callback(lambda done: self._forget(route.topic, done))
+
+    def _forget(self, topic: Topic, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(topic) is task:
+            del self._tasks[topic]
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            self._end(Ending(f"{topic}: {type(exc).__name__}"))
+
+    async def _fill(self, route: Route, gap: Gap, healing: Healing) -> None:
+        assert self._slots is not None
+        assert healing.backfill is not None
+        try:
+            async with self._slots, asyncio.timeout(self._context.settings.backfill_timeout):
+                history = await healing.backfill(gap)
+        except Exception as exc:  # noqa: BLE001 (whatever it is, the gap stays, and is told of)
+            reason = f"{type(exc).__name__}: {exc}"[:200]
+            if healing.is_essential:
+                self._end(Ending(f"{gap.topic}: what was missed is not known ({reason})"))
+                return
+            await self._hand_on(route, gap, ())
+            self._give_up(route, gap, reason)
+            return
+        is_overfull = route.is_overfull
+        count = await self._hand_on(route, gap, history)
+        if is_overfull:
+            self._give_up(route, gap, "more came meanwhile than there was room for")
+        else:
+            route.gap_from_ns = None
+            self._tell(reports.GapFilled, gap, rows=count)
+
+    async def _hand_on(self, route: Route, gap: Gap, history: Sequence[Any]) -> int:
+        """History and what was held, in order, a piece at a time; the number of rows."""
+        held = list(route.held or ())
+        if route.held is not None:
+            route.held.clear()
+        rows = merged(route.recent, history, held, gap.from_ns)
+        count, done = len(rows), 0
+        try:
+            while done < len(rows):
+                _deliver(route, rows[done : done + PIECE])
+                done += PIECE
+                await asyncio.sleep(0)
+                if done >= len(rows) and route.held:
+                    rows, done = list(route.held), 0
+                    route.held.clear()
+        except asyncio.CancelledError:
+            # The connection was lost meanwhile: the rest waits for the next one.
+            route.gap_from_ns = start_of(route.recent, gap.from_ns)
+            if route.held is not None:
+                route.held.extendleft(reversed(rows[done:]))
+            raise
+        _deliver(route, route.release())
+        return count
+
+    def _give_up(self, route: Route, gap: Gap, reason: str) -> None:
+        route.gap_from_ns = None
+        self._tell(reports.GapUnfilled, gap, reason=reason)
+
+    def _tell(self, kind: type[Any], gap: Gap, **known: Any) -> None:
+        self._context.tell(
+            kind,
+            channel=gap.topic.channel,
+            symbol=gap.topic.symbol,
+            from_ns=gap.from_ns,
+            to_ns=gap.to_ns,
+            **known,
+        )
+
+
+def _deliver(route: Route, rows: Iterable[Any]) -> None:
+    for row in rows:
+        route.hand_on(row)
