@@ -9,6 +9,7 @@ import pickle
 import socket
 import ssl
 
+import httpx
 import pytest
 import trustme
 from pydantic import SecretStr
@@ -211,13 +212,15 @@ async def test_alpaca_data(canaries):
     assert failures > 40
 
 
-async def test_polygon(canaries):
-    async with CanaryExchange(venues=("polygon",)) as exchange:
+@pytest.mark.parametrize("door", ["ours", "theirs"])
+async def test_polygon(canaries, door):
+    async with CanaryExchange(venues=("polygon",)) as exchange, httpx.AsyncClient() as theirs:
+        client = theirs if door == "theirs" else None
         exchange.state.limits.per_minute["polygon"] = None
         settings = {**exchange.settings("polygon"), **HASTE, "retry_attempts": 2}
         wrong = {**settings, "api_key": SECRETS["alpaca token"]}
         await refused(canaries, "wrong", PolygonData(wrong))
-        data = PolygonData(settings)
+        data = PolygonData(settings, client=client)
         calls = [lambda d: d.get_quote("AAPL"), lambda d: d.get_quotes(["AAPL"])]
         failures = await suffer(canaries, exchange, data, calls)
         for status in (200, 401):
@@ -230,8 +233,10 @@ async def test_polygon(canaries):
     assert failures > 40
 
 
-async def test_webhook(canaries):
-    async with CanaryExchange(venues=("webhook",)) as exchange:
+@pytest.mark.parametrize("door", ["ours", "theirs"])
+async def test_webhook(canaries, door):
+    async with CanaryExchange(venues=("webhook",)) as exchange, httpx.AsyncClient() as theirs:
+        client = theirs if door == "theirs" else None
         place = f"/hook/{SECRETS['hook path']}?code=canary%20query%2Bvalue%2F10%3D"
         settings = {
             **HASTE,
@@ -246,7 +251,7 @@ async def test_webhook(canaries):
             "allowed_ports": [int(exchange.addresses.webhook.rsplit(":", 1)[1])],
         }
         theirs = f"{exchange.addresses.webhook}/hook/{SECRETS['recipient path']}"
-        hook = WebhookNotifier(settings)
+        hook = WebhookNotifier(settings, client=client)
         async with hook:
             receipt = await hook.send_alert("alarm", "canary")
             canaries.see("receipt", receipt)
