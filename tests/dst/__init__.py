@@ -1,0 +1,1 @@
+"""Deterministic simulation of order placement: whole days of faults in virtual time."""
