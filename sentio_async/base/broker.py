@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import AsyncIterator
+from datetime import date
 from typing import Any, ClassVar
 
-from pydantic import ValidationError
-
-from sentio_async import errors
-from sentio_async.base.connector import BaseConnector, Capability, Role
+from sentio_async.base.connector import Capability, Role
+from sentio_async.base.ordering import Number, OrderCalls
 from sentio_async.models.page import Rows
 from sentio_async.models.reference import (
     Activity,
@@ -21,118 +18,19 @@ from sentio_async.models.reference import (
 )
 from sentio_async.models.trading import (
     Account,
-    CancelResult,
     CloseResult,
     Fill,
     Order,
-    OrderChange,
-    OrderRequest,
     Position,
 )
-from sentio_async.models.words import OrderSide, OrderStatus, OrderType, TimeInForce
-from sentio_async.orders.once import place_once, with_client_order_id
 
 __all__ = ["BrokerConnector", "Number"]
 
-Number = Decimal | int | str | float
 
-
-class BrokerConnector(BaseConnector):
+class BrokerConnector(OrderCalls):
     """Places orders, and tells what became of them."""
 
     role: ClassVar[Role] = Role.BROKER
-
-    async def place_order(
-        self,
-        symbol: str,
-        qty: Number | None = None,
-        side: OrderSide | str | None = None,
-        *,
-        order_type: OrderType | str = OrderType.MARKET,
-        time_in_force: TimeInForce | str = TimeInForce.DAY,
-        **more: Any,
-    ) -> Order:
-        """Place an order; ``more`` takes every other field of ``OrderRequest``.
-
-        Raises InvalidRequestError for an order that cannot be right anywhere, and what
-        ``submit_order`` raises.
-        """
-        fields = {
-            "symbol": symbol,
-            "qty": qty,
-            "side": side,
-            "type": order_type,
-            "time_in_force": time_in_force,
-            **more,
-        }
-        return await self.submit_order(_validated(OrderRequest, fields))
-
-    async def submit_order(self, order: OrderRequest) -> Order:
-        """Place an order, once.
-
-        Without a ``client_order_id`` it gets one.  Raises OrderRejectedError when the venue says
-        no, OrderOutcomeUnknownError (with a handle) when nobody can say whether it lives.
-        """
-        order = with_client_order_id(order)
-        return await place_once(order, place=self._place_order, find=self.get_order_by_client_id)
-
-    async def _place_order(self, order: OrderRequest) -> Order:
-        """Send the order; sent again only if it was never sent."""
-        self._unsupported(Capability.MARKET_ORDERS)
-
-    async def replace_order(
-        self, order_id: str, change: OrderChange | None = None, **fields: Any
-    ) -> Order:
-        """Change an order that is working; the answer may be a new order that replaces it.
-
-        Give an ``OrderChange`` or its fields.  The old order may still fill before the change
-        takes hold: look at the status of both.
-        """
-        if change is not None and fields:
-            raise errors.InvalidRequestError("give an OrderChange or its fields, not both")
-        wanted = _validated(OrderChange, fields) if change is None else change
-        return await self._replace_order(order_id, wanted)
-
-    async def _replace_order(self, order_id: str, change: OrderChange) -> Order:
-        self._unsupported(Capability.REPLACE_ORDERS)
-
-    async def cancel_order(self, order_id: str) -> None:
-        """Ask for an order to be cancelled; it is when its status says so, a fill may be first."""
-        self._unsupported(Capability.MARKET_ORDERS)
-
-    async def cancel_all_orders(self) -> list[CancelResult]:
-        """Ask for every open order to be cancelled; one result an order, good or bad."""
-        self._unsupported(Capability.CANCEL_ALL)
-
-    async def get_order(self, order_id: str, *, nested: bool = False) -> Order:
-        """One order by the venue's id; with ``nested`` its legs are inside it."""
-        self._unsupported(Capability.MARKET_ORDERS)
-
-    async def get_order_by_client_id(self, client_order_id: str) -> Order:
-        """One order by the id that it was placed under; NotFoundError if the venue has none."""
-        self._unsupported(Capability.CLIENT_ORDER_IDS)
-
-    async def get_order_status(self, order_id: str) -> OrderStatus:
-        """What became of an order."""
-        return (await self.get_order(order_id)).status
-
-    async def get_orders(
-        self,
-        *,
-        status: str = "open",
-        symbols: Iterable[str] = (),
-        side: OrderSide | str | None = None,
-        after: datetime | None = None,
-        until: datetime | None = None,
-        limit: int | None = None,
-        **more: Any,
-    ) -> Rows[Order]:
-        """One page of orders, newest first.  ``status`` is ``open``, ``closed`` or ``all``."""
-        self._unsupported(Capability.MARKET_ORDERS)
-
-    def iter_orders(self, *, status: str = "all", **filters: Any) -> AsyncIterator[Order]:
-        """Every order, page after page, newest first."""
-        self._unsupported(Capability.MARKET_ORDERS)
 
     async def get_account(self) -> Account:
         """Cash, equity, buying power."""
@@ -189,16 +87,3 @@ class BrokerConnector(BaseConnector):
     def stream_order_updates(self) -> AsyncIterator[Order]:
         """Changes of orders as they happen."""
         self._unsupported(Capability.ORDER_UPDATES)
-
-
-def _validated(kind: Any, fields: dict[str, Any]) -> Any:
-    """The value, or one line that says which field is wrong and why."""
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as exc:
-        problems = []
-        for error in exc.errors(include_input=False, include_url=False):
-            where = ".".join(str(part) for part in error["loc"])
-            text = str(error.get("ctx", {}).get("error", error["msg"]))
-            problems.append(f"{where}: {text}" if where else text)
-        raise errors.InvalidRequestError("; ".join(problems)) from None

@@ -176,6 +176,7 @@ class BaseConnector:
         self._resources.enter()
         try:
             await self._check()
+            await self._open()
         except BaseException:
             await self._resources.leave()
             raise
@@ -247,6 +248,9 @@ class BaseConnector:
     async def _check(self) -> str | None:
         """Ask the vendor something cheap; a text says what is not quite right."""
         raise NotImplementedError
+
+    async def _open(self) -> None:
+        """Make ready what calls need, once the credentials are known to be right."""
 
     async def _close(self) -> None:
         """Let go of what this vendor holds besides the shared client."""

@@ -75,9 +75,9 @@ class Cancellation(Placement):
             if may_have_arrived(error):
                 entry.is_ambiguous = True
                 entry.cause = error
-            elif not was_not_taken(error):
+            elif not (was_not_taken(error) or isinstance(error, errors.CircuitOpenError)):
                 return await self._refused(error)
-            delay = max(desk.policy.pause(number), getattr(error, "retry_after", None) or 0.0)
+            delay = max(desk.policy.pause(number), _asked_wait(error))
             if desk.now() + delay >= entry.deadline:
                 return Verdict(Step.NOT_PLACED, error=self._no_time(error))
             await desk.clock.sleep(delay)
@@ -133,3 +133,8 @@ class Cancellation(Placement):
         )
         unknown.__cause__ = self.entry.cause
         return unknown
+
+
+def _asked_wait(error: errors.ConnectorError) -> float:
+    asked = getattr(error, "retry_after", None) or getattr(error, "retry_in", None)
+    return float(asked or 0.0)

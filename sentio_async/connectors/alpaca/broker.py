@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar
 
+from sentio_async import errors
 from sentio_async.base import Capability
 from sentio_async.base.broker import Number
 from sentio_async.clock import SYSTEM_CLOCK, Clock
@@ -32,6 +33,7 @@ from sentio_async.models import (
     Rows,
     TradingDay,
 )
+from sentio_async.orders.venue import BrokerClass
 from sentio_async.resilience.limiter import Window
 
 __all__ = ["AlpacaBroker"]
@@ -70,7 +72,10 @@ class AlpacaBroker(AlpacaExtras):
             Capability.PAPER_TRADING,
         }
     )
+    # client_order_id "must be unique", also when the first order has ended.
+    broker_class: ClassVar[BrokerClass] = BrokerClass.UNIQUE
     _config: AlpacaConfig
+    _account_id: str | None = None
 
     def __init__(
         self,
@@ -95,15 +100,28 @@ class AlpacaBroker(AlpacaExtras):
         account = await self.get_account()
         return "trading is blocked for this account" if account.is_trading_blocked else None
 
+    async def _account_name(self) -> str:
+        if self._account_id is None:
+            await self.get_account()
+        return f"alpaca {'paper' if self._config.is_paper else 'live'} {self._account_id}"
+
     async def _place_order(self, order: OrderRequest) -> Order:
-        return await self._session.send(wire.orders.place_order(order))
+        return await self._session.send(wire.orders.place_order(order), retry=None)
 
     async def _replace_order(self, order_id: str, change: OrderChange) -> Order:
-        return await self._session.send(wire.orders.replace_order(order_id, change))
+        return await self._session.send(wire.orders.replace_order(order_id, change), retry=None)
 
-    async def cancel_order(self, order_id: str) -> None:
-        """Ask for an order to be cancelled; it is open until its status says ``canceled``."""
+    async def _cancel_order(self, order_id: str) -> None:
         await self._session.send(wire.orders.cancel_order(order_id))
+
+    async def _find_order(self, client_order_id: str) -> Order | None:
+        try:
+            return await self.get_order_by_client_id(client_order_id)
+        except errors.NotFoundError as exc:
+            # Only Alpaca itself has a code; a 404 from anything else says nothing of orders.
+            if exc.code is None:
+                raise
+            return None
 
     async def cancel_all_orders(self) -> list[CancelResult]:
         """Ask for every open order to be cancelled; one result an order, good or bad."""
@@ -157,7 +175,9 @@ class AlpacaBroker(AlpacaExtras):
 
     async def get_account(self) -> Account:
         """Cash, equity, buying power."""
-        return await self._session.send(wire.account.account(is_paper=self._config.is_paper))
+        account = await self._session.send(wire.account.account(is_paper=self._config.is_paper))
+        self._account_id = account.id
+        return account
 
     async def get_positions(self) -> Rows[Position]:
         """What is held."""

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from sentio_async.config import ConnectorConfig, check_url, is_loopback
+from sentio_async.config import check_url, is_loopback
 from sentio_async.http.auth import Auth, BearerAuth, HeaderAuth
+from sentio_async.orders.settings import BrokerConfig
 
 __all__ = ["DATA_URL", "LIVE_URL", "PAPER_URL", "AlpacaConfig", "credential_of", "sign_with"]
 
@@ -26,7 +27,7 @@ _PAPER_KEY = "PK"
 _LIVE_KEY = "AK"
 
 
-class AlpacaConfig(ConnectorConfig):
+class AlpacaConfig(BrokerConfig):
     """What Alpaca can be told: either a key with its secret, or an OAuth token."""
 
     vendor: ClassVar[str] = "alpaca"

@@ -221,12 +221,11 @@ async def test_an_order_whose_answer_was_lost_is_found_and_not_sent_twice(exchan
 @pytest.mark.exchange(
     faults=[FaultRule(kind="drop_before", method="POST", path="/v2/orders", times=1)]
 )
-async def test_an_order_that_never_arrived_is_not_taken_for_placed(exchange, broker):
-    with pytest.raises(errors.OrderOutcomeUnknownError) as caught:
-        await resting(exchange, broker)
+async def test_an_order_that_never_arrived_goes_again_under_the_same_id(exchange, broker):
+    order = await resting(exchange, broker, client_order_id="mine")
 
-    assert await caught.value.handle.resolve() is None
-    assert await broker.get_orders(status="all") == []
+    assert order.client_order_id == "mine"
+    assert [each.id for each in await broker.get_orders(status="all")] == [order.id]
 
 
 @pytest.mark.exchange(

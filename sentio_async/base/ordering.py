@@ -1,0 +1,280 @@
+"""The calls of a broker that make, change and end orders: all of them go through the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import ValidationError
+
+from sentio_async import errors
+from sentio_async.base.connector import BaseConnector, Capability
+from sentio_async.models.page import Rows
+from sentio_async.models.trading import CancelResult, Order, OrderChange, OrderRequest
+from sentio_async.models.words import OrderSide, OrderStatus, OrderType, TimeInForce
+from sentio_async.orders.gateway import OpenIntent, OrderGateway, RecoveryReport
+from sentio_async.orders.settings import BrokerConfig
+from sentio_async.orders.tracker import OrderChanged, OrderTracker
+from sentio_async.orders.venue import BrokerClass
+
+__all__ = ["Number", "OrderCalls"]
+
+Number = Decimal | int | str | float
+T = TypeVar("T")
+
+
+Asked = Coroutine[Any, Any, T]
+
+
+@dataclass(slots=True)
+class _Venue:
+    """This broker as the gateway sees it."""
+
+    broker_class: BrokerClass
+    place: Callable[[OrderRequest], Asked[Order]]
+    find: Callable[[str], Asked[Order | None]]
+    recent: Callable[..., Asked[Sequence[Order]]]
+    cancel: Callable[[str], Asked[None]]
+    replace: Callable[[str, OrderChange], Asked[Order]]
+    cancel_all: Callable[[], Asked[Any]]
+
+
+class OrderCalls(BaseConnector):
+    """Places, changes, cancels and follows orders."""
+
+    broker_class: ClassVar[BrokerClass] = BrokerClass.NONE
+    """What the broker does with the id that an order is sent under."""
+
+    recovery: RecoveryReport | None = None
+    """What ``connect`` found out of orders that an earlier life had left open."""
+
+    _gateway: OrderGateway | None = None
+    _starting: asyncio.Task[OrderGateway] | None = None
+
+    async def place_order(
+        self,
+        symbol: str,
+        qty: Number | None = None,
+        side: OrderSide | str | None = None,
+        *,
+        order_type: OrderType | str = OrderType.MARKET,
+        time_in_force: TimeInForce | str = TimeInForce.DAY,
+        intent_key: str | None = None,
+        **more: Any,
+    ) -> Order:
+        """Place an order; ``more`` takes every other field of ``OrderRequest``.
+
+        Raises InvalidRequestError for an order that cannot be right anywhere, and what
+        ``submit_order`` raises.
+        """
+        fields = {
+            "symbol": symbol,
+            "qty": qty,
+            "side": side,
+            "type": order_type,
+            "time_in_force": time_in_force,
+            **more,
+        }
+        return await self.submit_order(_validated(OrderRequest, fields), intent_key=intent_key)
+
+    async def submit_order(self, order: OrderRequest, *, intent_key: str | None = None) -> Order:
+        """Place an order, once.
+
+        The same ``intent_key`` gives the same order however often it is asked for, with a journal
+        file also after a restart.  Without one, each call is an order of its own.
+
+        Raises OrderRejectedError when the venue says no, OrderOutcomeUnknownError (with a handle)
+        when nobody can say whether it lives.
+        """
+        gateway = await self._ready()
+        return await gateway.submit(order, intent_key=intent_key)
+
+    async def replace_order(
+        self, order_id: str, change: OrderChange | None = None, **fields: Any
+    ) -> Order:
+        """Change an order that is working; the answer may be a new order that replaces it.
+
+        Give an ``OrderChange`` or its fields.  The old order may still fill before the change
+        takes hold: look at the status of both.
+        """
+        if change is not None and fields:
+            raise errors.InvalidRequestError("give an OrderChange or its fields, not both")
+        wanted = _validated(OrderChange, fields) if change is None else change
+        gateway = await self._ready()
+        return await gateway.replace(order_id, wanted)
+
+    async def cancel_order(self, order_id: str) -> None:
+        """Ask for an order to be cancelled; it is when its status says so, a fill may be first."""
+        gateway = self._gateway
+        if gateway is None:
+            # Nothing that an earlier life has left may keep anybody from cancelling.
+            await self._cancel_order(order_id)
+            return
+        await gateway.cancel(order_id)
+
+    async def cancel_all_orders(self) -> list[CancelResult]:
+        """Ask for every open order to be cancelled; one result an order, good or bad."""
+        self._unsupported(Capability.CANCEL_ALL)
+
+    async def get_order(self, order_id: str, *, nested: bool = False) -> Order:
+        """One order by the venue's id; with ``nested`` its legs are inside it."""
+        self._unsupported(Capability.MARKET_ORDERS)
+
+    async def get_order_by_client_id(self, client_order_id: str) -> Order:
+        """One order by the id that it was placed under; NotFoundError if the venue has none."""
+        self._unsupported(Capability.CLIENT_ORDER_IDS)
+
+    async def get_order_status(self, order_id: str) -> OrderStatus:
+        """What became of an order."""
+        return (await self.get_order(order_id)).status
+
+    async def get_orders(
+        self,
+        *,
+        status: str = "open",
+        symbols: Iterable[str] = (),
+        side: OrderSide | str | None = None,
+        after: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        **more: Any,
+    ) -> Rows[Order]:
+        """One page of orders, newest first.  ``status`` is ``open``, ``closed`` or ``all``."""
+        self._unsupported(Capability.MARKET_ORDERS)
+
+    def iter_orders(self, *, status: str = "all", **filters: Any) -> AsyncIterator[Order]:
+        """Every order, page after page, newest first."""
+        self._unsupported(Capability.MARKET_ORDERS)
+
+    def track_order(
+        self, order: Order | str, *, poll: float = 1.0, timeout: float | None = None
+    ) -> AsyncIterator[OrderChanged]:
+        """The life of an order, change by change, until nothing more can happen to it.
+
+        Asks every ``poll`` seconds; ends after ``timeout`` seconds with DeadlineExceededError.
+        Follows replacements, and tells of the legs of a bracket, which no stream announces.
+        """
+        return OrderTracker(
+            self._read_order, poll=poll, timeout=timeout, clock=self._clock, seen=self._saw
+        ).follow(order)
+
+    # Halting
+
+    async def halt_trading(self, reason: str) -> None:
+        """Refuse new orders, and cancel what is open; with a journal file also after a restart."""
+        await (await self._ready()).halt(reason)
+
+    async def resume_trading(self) -> None:
+        """Accept new orders again."""
+        (await self._ready()).resume()
+
+    @property
+    def trading_halted(self) -> str | None:
+        """Why trading is halted; None when it is not."""
+        return None if self._gateway is None else self._gateway.halted
+
+    @property
+    def open_intents(self) -> list[OpenIntent]:
+        """Orders, changes and cancels of which the end is not known yet."""
+        return [] if self._gateway is None else self._gateway.open
+
+    # What a vendor brings.  The gateway repeats what may be repeated, so none of these does.
+
+    async def _place_order(self, order: OrderRequest) -> Order:
+        """Send the order, once."""
+        self._unsupported(Capability.MARKET_ORDERS)
+
+    async def _replace_order(self, order_id: str, change: OrderChange) -> Order:
+        """Send the change, once."""
+        self._unsupported(Capability.REPLACE_ORDERS)
+
+    async def _cancel_order(self, order_id: str) -> None:
+        """Ask for the order to be cancelled; asking again does no harm."""
+        self._unsupported(Capability.MARKET_ORDERS)
+
+    async def _find_order(self, client_order_id: str) -> Order | None:
+        """The order under an id of ours; None if the venue itself says that there is none."""
+        try:
+            return await self.get_order_by_client_id(client_order_id)
+        except errors.NotFoundError:
+            return None
+
+    async def _recent_orders(self, since: datetime, symbol: str | None = None) -> Sequence[Order]:
+        """Every order entered since then, open or closed."""
+        symbols = () if symbol is None else (symbol,)
+        return [order async for order in self.iter_orders(after=since, symbols=symbols)]
+
+    async def _account_name(self) -> str:
+        """What the journal is for: another account's is refused."""
+        return self.name
+
+    async def _read_order(self, order_id: str) -> Order:
+        return await self.get_order(order_id, nested=True)
+
+    # The gateway
+
+    async def _open(self) -> None:
+        await self._ready()
+
+    async def _ready(self) -> OrderGateway:
+        """The gateway, once it knows what an earlier life has left."""
+        gateway = self._gateway
+        if gateway is not None and gateway.is_started:
+            return gateway
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(self._start())
+        # A caller that leaves stops nobody else from waiting for the same start.
+        return await asyncio.shield(self._starting)
+
+    async def _start(self) -> OrderGateway:
+        settings = self._config if isinstance(self._config, BrokerConfig) else BrokerConfig()
+        gateway = OrderGateway(
+            self._venue(),
+            journal=settings.open_journal(self._clock),
+            account=await self._account_name(),
+            policy=settings.policy(),
+            rails=settings.rails(),
+            clock=self._clock,
+            listeners=self._resources.listeners,
+            name=self.name,
+        )
+        self.recovery = await gateway.start()
+        self._gateway = gateway
+        return gateway
+
+    def _venue(self) -> _Venue:
+        return _Venue(
+            self.broker_class,
+            self._place_order,
+            self._find_order,
+            self._recent_orders,
+            self._cancel_order,
+            self._replace_order,
+            self.cancel_all_orders,
+        )
+
+    def _saw(self, order: Order) -> None:
+        if self._gateway is not None:
+            self._gateway.observe(order)
+
+    async def _close(self) -> None:
+        gateway, self._gateway = self._gateway, None
+        if gateway is not None:
+            await gateway.stop()
+
+
+def _validated(kind: Any, fields: dict[str, Any]) -> Any:
+    """The value, or one line that says which field is wrong and why."""
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as exc:
+        problems = []
+        for error in exc.errors(include_input=False, include_url=False):
+            where = ".".join(str(part) for part in error["loc"])
+            text = str(error.get("ctx", {}).get("error", error["msg"]))
+            problems.append(f"{where}: {text}" if where else text)
+        raise errors.InvalidRequestError("; ".join(problems)) from None
