@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from sentio_async.config import ConnectorConfig, check_url
 
@@ -32,7 +32,7 @@ class PolygonConfig(ConnectorConfig):
     max_pages: int = Field(default=10_000, ge=1)
     """Pages of one walk after which it is given up as endless."""
 
-    @model_validator(mode="after")
-    def _check_base_url(self) -> Self:
-        check_url(self.base_url, allow_plain_http=self.allow_plain_http)
-        return self
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, value: str, info: ValidationInfo) -> str:
+        return check_url(value, allow_plain_http=info.data.get("allow_plain_http", False))

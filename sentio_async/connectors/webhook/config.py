@@ -99,7 +99,10 @@ class WebhookConfig(ConnectorConfig):
                 )
             return self
         url = self.webhook_url.get_secret_value()
-        check_url(url, allow_plain_http=self.allow_plain_http)
+        try:
+            check_url(url, allow_plain_http=self.allow_plain_http)
+        except ValueError as exc:
+            raise ValueError(f"webhook_url: {exc}") from None
         try:
             split_url(url)
         except errors.InvalidRequestError as exc:
