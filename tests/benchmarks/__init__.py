@@ -1,0 +1,1 @@
+"""What things cost, ours and others', doing the same work in the same run."""
