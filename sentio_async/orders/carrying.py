@@ -221,14 +221,27 @@ class Carrier:
     async def resolve(self, entry: Entry, timeout: float | None) -> Order | None:
         """The order once found, None once certain that there is none."""
         if entry.is_open:
-            verdict = await _HOW[entry.intent.kind](self._desk, entry).look()
-            if verdict is not None:
-                await self.end(entry, verdict)
+            # In a task of our own: who asks may leave half way.
+            await asyncio.wait((self._desk.start(self._look_now(entry)),))
         if entry.is_open:
             await asyncio.wait((entry.watch(),), timeout=timeout)
         if entry.is_open:
             raise self.unknown(entry)
         return entry.order
+
+    async def _look_now(self, entry: Entry) -> None:
+        verdict = await _HOW[entry.intent.kind](self._desk, entry).look()
+        if verdict is not None:
+            await self._end_from_outside(entry, verdict)
+
+    async def _end_from_outside(self, entry: Entry, verdict: Verdict) -> None:
+        """End it and the task that carries it, which would look on and keep its twins waiting."""
+        if not entry.is_open:
+            return
+        carrier = entry.task
+        await self.end(entry, verdict)
+        if carrier is not None:
+            carrier.cancel()
 
     # Stopping
 
@@ -251,6 +264,4 @@ class Carrier:
         else:
             error = errors.ConnectorError("settled by hand", outcome=Outcome.NOT_SENT)
             verdict = Verdict(Step.NOT_PLACED, error=error)
-        await self.end(entry, verdict)
-        if entry.task is not None:
-            entry.task.cancel()
+        await self._end_from_outside(entry, verdict)
