@@ -17,12 +17,16 @@ __all__ = [
     "Bar",
     "ExchangeStatus",
     "Greeks",
+    "Imbalance",
+    "LevelValue",
     "MarketStatus",
     "NewsArticle",
     "OptionSnapshot",
+    "PriceBand",
     "Quote",
     "Snapshot",
     "Trade",
+    "TradingStatus",
     "exact",
 ]
 
@@ -89,6 +93,8 @@ class Trade(_Timed, frozen=True, gc=False, kw_only=True):
     """Who crossed the spread, ``buy`` or ``sell``, where the venue tells (crypto)."""
     correction: str | None = None
     """Set when the tape changed this trade later, in the vendor's own word."""
+    corrects: str | None = None
+    """The id of the trade that this one takes the place of, where the vendor tells."""
 
 
 class Bar(_Timed, frozen=True, gc=False, kw_only=True):
@@ -101,6 +107,41 @@ class Bar(_Timed, frozen=True, gc=False, kw_only=True):
     volume: float
     trade_count: int | None = None
     vwap: float | None = None
+
+
+class TradingStatus(_Timed, frozen=True, gc=False, kw_only=True):
+    """Whether a stock may be traded, in the exchange's own codes: halts and resumptions."""
+
+    status: str
+    status_text: str = ""
+    reason: str = ""
+    reason_text: str = ""
+    tape: str | None = None
+
+
+class PriceBand(_Timed, frozen=True, gc=False, kw_only=True):
+    """Between which prices a stock may trade (limit up, limit down)."""
+
+    upper: float
+    lower: float
+    indicators: tuple[str, ...] = ()
+    tape: str | None = None
+
+
+class Imbalance(_Timed, frozen=True, gc=False, kw_only=True):
+    """How lopsided an auction is; ``size`` is what finds no other side, where it is told."""
+
+    price: float | None = None
+    size: float | None = None
+    paired_size: float | None = None
+    auction: str | None = None
+    tape: str | None = None
+
+
+class LevelValue(_Timed, frozen=True, gc=False, kw_only=True):
+    """Where an index stands, or what a vendor thinks a fair price is."""
+
+    value: float
 
 
 class Snapshot(Row, frozen=True, gc=False, kw_only=True):
@@ -164,6 +205,16 @@ class NewsArticle(Row, frozen=True, gc=False, kw_only=True):
     content: str = ""
     images: tuple[str, ...] = ()
     insights: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def symbol(self) -> str:
+        """The first of the symbols, or nothing; an article may be about many."""
+        return self.symbols[0] if self.symbols else ""
+
+    @property
+    def time_ns(self) -> int:
+        """When it was published, epoch nanoseconds."""
+        return self.published_ns
 
     @property
     def published_at(self) -> datetime:

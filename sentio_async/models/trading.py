@@ -32,6 +32,7 @@ __all__ = [
     "Order",
     "OrderChange",
     "OrderRequest",
+    "OrderUpdate",
     "Position",
     "StopLoss",
     "TakeProfit",
@@ -232,6 +233,48 @@ class Fill(Value):
     is_partial: bool = False
     nanoseconds: Nanoseconds
     raw: Raw
+
+
+class OrderUpdate(Value):
+    """Something that happened to an order, and the order as it is since."""
+
+    event: str
+    """The venue's own word, also one we have never heard of; ``reconciled`` for what was found out
+    by asking, after a time when nothing was heard."""
+    order: Order
+    at: datetime
+    execution_id: str | None = None
+    price: Decimal | None = None
+    """Of this execution; None when nothing was traded."""
+    qty: Decimal | None = None
+    position_qty: Decimal | None = None
+    """What is held after this execution; negative for a short."""
+    is_reconciled: bool = False
+    """Found out by asking: not told when it happened."""
+    nanoseconds: Nanoseconds
+    raw: Raw
+
+    @property
+    def symbol(self) -> str:
+        """The order's symbol."""
+        return self.order.symbol
+
+    @property
+    def time_ns(self) -> int:
+        """``at`` in epoch nanoseconds, as exact as the venue sent it."""
+        return self.nanoseconds.get("at", 0)
+
+    @property
+    def is_fill(self) -> bool:
+        """Something was traded."""
+        return self.qty is not None and self.price is not None
+
+    @property
+    def key(self) -> str:
+        """By what it is known again: the execution, or what happened to which order when."""
+        if self.execution_id:
+            return self.execution_id
+        return f"{self.order.id} {self.event} {self.time_ns} {self.order.filled_qty}"
 
 
 class Position(Value):
