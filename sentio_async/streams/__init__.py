@@ -3,7 +3,7 @@
 from sentio_async.streams.book import EVERYTHING, Topic
 from sentio_async.streams.context import FeedSettings, FeedState
 from sentio_async.streams.feed import Feed, FeedStatus, World
-from sentio_async.streams.gaps import Gap, Healing
+from sentio_async.streams.gaps import Gap, Plan
 from sentio_async.streams.subscription import Policy, Subscription
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "FeedState",
     "FeedStatus",
     "Gap",
-    "Healing",
+    "Plan",
     "Policy",
     "Subscription",
     "Topic",

@@ -18,7 +18,7 @@ from sentio_async.streams.book import Topic
 from sentio_async.streams.consumers import Consumer, KeepingQueue
 from sentio_async.streams.context import Context, Ending, FeedSettings, FeedState
 from sentio_async.streams.dialect import Dialect, Remedy
-from sentio_async.streams.gaps import Healing
+from sentio_async.streams.gaps import Plan
 from sentio_async.streams.healing import Healer
 from sentio_async.streams.hours import ALWAYS, Hours
 from sentio_async.streams.life import Life
@@ -67,7 +67,7 @@ class Feed:
     def __init__(
         self,
         dialect: Dialect,
-        channels: Mapping[str, Healing],
+        channels: Mapping[str, Plan],
         *,
         name: str,
         settings: FeedSettings | None = None,
@@ -77,7 +77,7 @@ class Feed:
         world = world or World()
         self.name = name
         self.settings = settings or FeedSettings()
-        router = Router(channels, hold_limit=self.settings.hold_limit)
+        router = Router(channels, hold_limit=self.settings.hold_limit, failed=self.failed)
         self._context = Context(
             name, dialect, router, self.settings, clock=world.clock, listeners=world.listeners
         )
@@ -184,7 +184,7 @@ class Feed:
             await asyncio.wait((task,), timeout=CLOSE_WITHIN)
         if self._final is None:
             self._context.go(FeedState.CLOSED, "closed here")
-        self._changed()
+        self.changed()
 
     # What consumers ask for
 
@@ -238,8 +238,7 @@ class Feed:
             self._healer,
             self._silence,
             self._hours,
-            refused=self._refused,
-            changed=self._changed,
+            self,
         )
         try:
             ending = await life.run(self._open)
@@ -285,7 +284,7 @@ class Feed:
         self._context.go(FeedState.CLOSED, ending.reason)
         for consumer in list(self._topics):
             consumer.finish(self._final)
-        self._changed()
+        self.changed()
 
     def _leave(self) -> None:
         self._leaving = None
@@ -303,13 +302,25 @@ class Feed:
         if self._life is not None:
             self._life.sync()
 
-    def _refused(self, topic: Topic, error: errors.ConnectorError) -> None:
+    def refused(self, topic: Topic, error: errors.ConnectorError) -> None:
         """Consumers of which nothing is left hear of it; the others have an event."""
         for consumer, topics in list(self._topics.items()):
             if topic in topics and all(self._book.refusal(each) for each in topics):
                 consumer.finish(error)
 
-    def _changed(self) -> None:
+    def failed(self, target: Callable[[Any], object], exc: Exception) -> None:
+        """A consumer's own code raised: it is told of, and nobody else is the worse for it."""
+        owner = next((each for each in self._topics if each.deliver == target), None)
+        if owner is None:
+            log.error("%s: a consumer that has left failed", self.name, exc_info=exc)
+            return
+        owner.failures += 1
+        if owner.failures == 1:
+            log.error("a consumer of %s failed: %s", self.name, owner.name, exc_info=exc)
+        error = f"{type(exc).__name__}: {exc}"[:200]
+        self._context.tell(reports.ConsumerFailed, consumer=owner.name, error=error)
+
+    def changed(self) -> None:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

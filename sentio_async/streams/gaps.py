@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sentio_async.streams.book import EVERYTHING, Topic
 
-__all__ = ["Backfill", "Gap", "Healing", "is_fillable", "key_of", "merged", "start_of"]
+__all__ = ["Backfill", "Gap", "Plan", "is_fillable", "key_of", "merged", "start_of"]
 
 
 class Gap(NamedTuple):
@@ -28,11 +28,13 @@ Backfill = Callable[[Gap], Awaitable[Sequence[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Healing:
-    """How the gaps of one channel are dealt with."""
+class Plan:
+    """How a channel is run: what its rows are like, and how its gaps are dealt with."""
 
     backfill: Backfill | None = None
-    """None: they are reported and stay."""
+    """None: gaps are reported and stay."""
+    reason: str = "its channel has no history"
+    """Why gaps stay, where they do."""
     memory: int = 1
     """How many rows of a topic are remembered, so that history does not repeat them."""
     at_first: bool = False
@@ -41,8 +43,10 @@ class Healing:
     """Without history nothing is handed on: the connection is made anew until there is some."""
     of_everything: bool = False
     """History can be asked for all symbols at once."""
-    reason: str = "its channel has no history"
-    """Why gaps stay, where they do."""
+    is_unique: bool = False
+    """What was heard once is not handed on again."""
+    has_many_symbols: bool = False
+    """A row may be about several symbols, and has ``symbols``."""
 
 
 def key_of(row: Any) -> Any:
@@ -77,8 +81,8 @@ def merged(
     return rows + live
 
 
-def is_fillable(topic: Topic, healing: Healing) -> bool:
+def is_fillable(topic: Topic, plan: Plan) -> bool:
     """History can be asked for this topic; that of all symbols at once seldom can."""
-    if healing.backfill is None:
+    if plan.backfill is None:
         return False
-    return healing.of_everything or topic.symbol != EVERYTHING
+    return plan.of_everything or topic.symbol != EVERYTHING

@@ -9,7 +9,7 @@ from typing import Any
 from sentio_async.streams import reports
 from sentio_async.streams.book import Topic
 from sentio_async.streams.context import Context, Ending
-from sentio_async.streams.gaps import Gap, Healing, is_fillable, merged, start_of
+from sentio_async.streams.gaps import Gap, Plan, is_fillable, merged, start_of
 from sentio_async.streams.routing import Route
 
 __all__ = ["Healer"]
@@ -55,22 +55,22 @@ class Healer:
         for topic in topics:
             route = self._context.router.route(topic)
             if route is not None:
-                self._deal_with(route, self._context.router.channels[topic.channel].healing)
+                self._deal_with(route, self._context.router.channels[topic.channel].plan)
 
-    def _deal_with(self, route: Route, healing: Healing) -> None:
+    def _deal_with(self, route: Route, plan: Plan) -> None:
         now = self._context.wall_ns()
         start = route.gap_from_ns
-        if start is None and not healing.at_first:
+        if start is None and not plan.at_first:
             return
         gap = Gap(route.topic, now if start is None else start, now)
         if start is not None:
             self._tell(reports.GapFound, gap)
-        if not is_fillable(route.topic, healing):
-            self._give_up(route, gap, healing.reason)
+        if not is_fillable(route.topic, plan):
+            self._give_up(route, gap, plan.reason)
             return
         route.gap_from_ns = gap.from_ns
         route.hold()
-        task = asyncio.get_running_loop().create_task(self._fill(route, gap, healing))
+        task = asyncio.get_running_loop().create_task(self._fill(route, gap, plan))
         self._tasks[route.topic] = task
         task.add_done_callback(lambda done: self._forget(route.topic, done))
 
@@ -80,15 +80,15 @@ class Healer:
         if not task.cancelled() and (exc := task.exception()) is not None:
             self._end(Ending(f"{topic}: {type(exc).__name__}"))
 
-    async def _fill(self, route: Route, gap: Gap, healing: Healing) -> None:
+    async def _fill(self, route: Route, gap: Gap, plan: Plan) -> None:
         assert self._slots is not None
-        assert healing.backfill is not None
+        assert plan.backfill is not None
         try:
             async with self._slots, asyncio.timeout(self._context.settings.backfill_timeout):
-                history = await healing.backfill(gap)
+                history = await plan.backfill(gap)
         except Exception as exc:  # noqa: BLE001 (whatever it is, the gap stays, and is told of)
             reason = f"{type(exc).__name__}: {exc}"[:200]
-            if healing.is_essential:
+            if plan.is_essential:
                 self._end(Ending(f"{gap.topic}: what was missed is not known ({reason})"))
                 return
             await self._hand_on(route, gap, ())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -31,11 +31,27 @@ from sentio_async.streams.hours import Hours
 from sentio_async.streams.silence import Silence
 from sentio_async.streams.socket import Closing, OpenSocket, Socket
 
-__all__ = ["Life"]
+__all__ = ["Life", "Owner"]
 
 log = logging.getLogger("sentio_async.streams")
 
 _FINAL = (errors.AuthenticationError, errors.PermissionError, errors.ConfigurationError)
+
+
+class Owner(Protocol):
+    """Whose connection it is."""
+
+    def refused(self, topic: Topic, error: errors.ConnectorError, /) -> None:
+        """The venue will not send a topic."""
+        ...
+
+    def failed(self, target: Callable[[Any], object], exc: Exception, /) -> None:
+        """A consumer's own code raised."""
+        ...
+
+    def changed(self) -> None:
+        """What is confirmed or current may have changed."""
+        ...
 
 
 class Life:
@@ -47,16 +63,14 @@ class Life:
         healer: Healer,
         silence: Silence,
         hours: Hours,
-        *,
-        refused: Callable[[Topic, errors.ConnectorError], None],
-        changed: Callable[[], None],
+        owner: Owner,
     ) -> None:
         self._context = context
         self._healer = healer
         self._silence = silence
         self._hours = hours
-        self._refused = refused
-        self._changed = changed
+        self._owner = owner
+        self._failed = owner.failed
         self._ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._socket: Socket | None = None
         self._login_by = float("inf")
@@ -148,6 +162,8 @@ class Life:
                 row = read(raw, received_ns)
             except Exception as exc:  # noqa: BLE001 (one bad row is told of and costs no other)
                 self._skip(1, exc)
+                if channel.plan.is_essential:
+                    self.end(Ending(f"{channel.name}: a row cannot be read"))
                 continue
             channel.last = row
             for target in (route_of(row.symbol) or channel.others).targets:
@@ -178,17 +194,6 @@ class Life:
     def _skip(self, count: int, exc: Exception) -> None:
         reason = f"{type(exc).__name__}: {exc}"[:200]
         self._context.tell(reports.FrameSkipped, count=count, reason=reason)
-
-    def _failed(self, target: Callable[[Any], object], exc: Exception) -> None:
-        owner = self._context.router.owner(target)
-        if owner is None:
-            log.error("a target of a stream failed", exc_info=exc)
-            return
-        owner.failures += 1
-        if owner.failures == 1:
-            log.error("a consumer of %s failed: %s", self._context.name, owner.name, exc_info=exc)
-        error = f"{type(exc).__name__}: {exc}"[:200]
-        self._context.tell(reports.ConsumerFailed, consumer=owner.name, error=error)
 
     def _control(self, raw: Any) -> None:
         if self._ended.done():
@@ -240,9 +245,12 @@ class Life:
         fresh = book.confirm_exactly(topics) if is_all else book.confirm(topics)
         self._healer.confirmed(fresh)
         self._live_if_settled()
-        self._changed()
+        self._owner.changed()
 
     def _topic_refused(self, error: errors.ConnectorError) -> None:
+        if self._known_since is None:
+            self.end(Ending(error.message, Remedy.RETRY, error))
+            return
         topics = self._context.book.refuse(error.message)
         if len(topics) > 1:
             # Only one of them may be wrong: which one is found out by asking for each alone.
@@ -251,9 +259,9 @@ class Life:
             return
         for topic in topics:
             self._tell_refused(topic, error.message)
-            self._refused(topic, error)
+            self._owner.refused(topic, error)
         self._live_if_settled()
-        self._changed()
+        self._owner.changed()
 
     def _tell_refused(self, topic: Topic, reason: str) -> None:
         self._context.tell(
@@ -263,7 +271,7 @@ class Life:
     def _live_if_settled(self) -> None:
         if self._context.state is FeedState.SUBSCRIBING and not self._context.book.is_waiting:
             self._context.go(FeedState.LIVE)
-            self._changed()
+            self._owner.changed()
 
     # What is looked at from time to time
 
@@ -285,7 +293,7 @@ class Life:
         for topic in self._context.book.overdue(now):
             self._tell_refused(topic, "the venue did not answer")
         self._live_if_settled()
-        self._changed()
+        self._owner.changed()
         if self._known_since is not None:
             self._look_for_silence(now)
 

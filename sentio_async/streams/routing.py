@@ -7,45 +7,65 @@ released in order.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sentio_async.streams.book import EVERYTHING, Topic
 from sentio_async.streams.consumers import Consumer
-from sentio_async.streams.gaps import Healing
+from sentio_async.streams.gaps import Plan, key_of
 
-__all__ = ["Channel", "Route", "Router"]
-
-log = logging.getLogger("sentio_async.streams")
+__all__ = ["Channel", "Failed", "Route", "Router"]
 
 Target = Callable[[Any], object]
+Failed = Callable[[Target, Exception], None]
+"""Hears that a target raised."""
 
 
 class Route:
     """One topic and who hears of it."""
 
-    def __init__(self, topic: Topic, memory: int, hold_limit: int) -> None:
+    def __init__(self, topic: Topic, plan: Plan, hold_limit: int, failed: Failed) -> None:
         self.topic = topic
         self.consumers: list[Consumer[Any]] = []
-        self.recent: deque[Any] = deque(maxlen=max(1, memory))
+        self.recent: deque[Any] = deque(maxlen=max(1, plan.memory))
         """The last rows, by which a gap knows where it begins and what is no news."""
         self.held: deque[Any] | None = None
         """What arrives while a gap is being filled."""
         self.gap_from_ns: int | None = None
         """Where the gap begins, from the loss of the connection until it is dealt with."""
         self.targets: tuple[Target, ...] = ()
-        self._hold_limit = hold_limit
+        """Where rows go now."""
         self._listening: tuple[Target, ...] = ()
+        self._plan = plan
+        self._hold_limit = hold_limit
+        self._failed = failed
 
-    def hear(self, consumers: Iterable[Consumer[Any]], *, is_remembered: bool) -> None:
-        """Let these consumers have the rows."""
-        unique = dict.fromkeys(consumers)
+    def hear(self, targets: Iterable[Target], *, is_remembered: bool) -> None:
+        """Let these have the rows."""
         memory: tuple[Target, ...] = (self.recent.append,) if is_remembered else ()
-        self._listening = (*memory, *(consumer.deliver for consumer in unique))
+        self._listening = (*memory, *targets)
+        if self._plan.is_unique:
+            self._listening = (self._once(self._listening),)
         if self.held is None:
             self.targets = self._listening
+
+    def _once(self, targets: tuple[Target, ...]) -> Target:
+        recent = self.recent
+
+        def hand_on_once(row: Any) -> None:
+            key = key_of(row)
+            if all(key_of(each) != key for each in recent):
+                self._give(row, targets)
+
+        return hand_on_once
+
+    def _give(self, row: Any, targets: tuple[Target, ...]) -> None:
+        for target in targets:
+            try:
+                target(row)
+            except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+                self._failed(target, exc)
 
     def hold(self) -> None:
         """Keep what arrives instead of handing it on."""
@@ -59,12 +79,8 @@ class Route:
         return self.held is not None and len(self.held) == self._hold_limit
 
     def hand_on(self, row: Any) -> None:
-        """Give a row to everybody, though others are held; one's failure is nobody else's."""
-        for target in self._listening:
-            try:
-                target(row)
-            except Exception:
-                log.exception("a consumer of %s failed", self.topic)
+        """Give a row to everybody, although others are held."""
+        self._give(row, self._listening)
 
     def release(self) -> list[Any]:
         """Hand on from now on; gives what was held."""
@@ -76,51 +92,79 @@ class Route:
 class Channel:
     """All topics of one kind of news."""
 
-    def __init__(self, name: str, healing: Healing, *, hold_limit: int) -> None:
+    def __init__(self, name: str, plan: Plan, hold_limit: int, failed: Failed) -> None:
         self.name = name
-        self.healing = healing
-        self.routes: dict[str, Route] = {}
+        self.plan = plan
         self.last: Any = None
         """The last row, whatever its symbol."""
+        self.routes: dict[str, Route] = {}
+        """Where a row goes, by its symbol; one that is not here goes to ``others``."""
         self._hold_limit = hold_limit
-        self.others = self._route(EVERYTHING)
-        """For symbols that nobody asked for by name."""
+        self._failed = failed
+        self.others = self._new(EVERYTHING)
+        self._topics = self.routes if not plan.has_many_symbols else dict[str, Route]()
 
-    def _route(self, symbol: str) -> Route:
-        return Route(Topic(self.name, symbol), self.healing.memory, self._hold_limit)
+    def _new(self, symbol: str) -> Route:
+        return Route(Topic(self.name, symbol), self.plan, self._hold_limit, self._failed)
+
+    def find(self, symbol: str) -> Route | None:
+        """The route of a topic that somebody wants."""
+        return self.others if symbol == EVERYTHING else self._topics.get(symbol)
+
+    def all_routes(self) -> Iterator[Route]:
+        """Every route there is."""
+        yield self.others
+        yield from self._topics.values()
 
     def add(self, symbol: str, consumer: Consumer[Any]) -> None:
         """One more consumer of a symbol, or of everything."""
-        if symbol == EVERYTHING:
-            self.others.consumers.append(consumer)
-        else:
-            self.routes.setdefault(symbol, self._route(symbol)).consumers.append(consumer)
+        route = self.find(symbol) or self._topics.setdefault(symbol, self._new(symbol))
+        route.consumers.append(consumer)
         self._connect()
 
     def remove(self, symbol: str, consumer: Consumer[Any]) -> None:
         """One consumer less."""
-        route = self.others if symbol == EVERYTHING else self.routes.get(symbol)
+        route = self.find(symbol)
         if route is None or consumer not in route.consumers:
             return
         route.consumers.remove(consumer)
         if not route.consumers and route is not self.others:
-            del self.routes[symbol]
+            del self._topics[symbol]
         self._connect()
 
     def _connect(self) -> None:
         everything = self.others.consumers
-        self.others.hear(everything, is_remembered=self.healing.of_everything)
-        for route in self.routes.values():
-            route.hear((*route.consumers, *everything), is_remembered=True)
+        if self.plan.has_many_symbols:
+            self.others.hear((self._spread,), is_remembered=False)
+            return
+        remembers = self.plan.of_everything
+        self.others.hear(_deliveries(everything), is_remembered=remembers)
+        for route in self._topics.values():
+            route.hear(_deliveries((*route.consumers, *everything)), is_remembered=True)
+
+    def _spread(self, row: Any) -> None:
+        """A row about several symbols goes once to everybody whom one of them concerns."""
+        consumers = list(self.others.consumers)
+        for symbol in row.symbols:
+            route = self._topics.get(symbol)
+            consumers += route.consumers if route is not None else ()
+        for target in _deliveries(consumers):
+            try:
+                target(row)
+            except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+                self._failed(target, exc)
+
+
+def _deliveries(consumers: Iterable[Consumer[Any]]) -> tuple[Target, ...]:
+    return tuple(consumer.deliver for consumer in dict.fromkeys(consumers))
 
 
 class Router:
     """The channels of one feed."""
 
-    def __init__(self, healings: Mapping[str, Healing], *, hold_limit: int) -> None:
+    def __init__(self, plans: Mapping[str, Plan], *, hold_limit: int, failed: Failed) -> None:
         self.channels = {
-            name: Channel(name, healing, hold_limit=hold_limit)
-            for name, healing in healings.items()
+            name: Channel(name, plan, hold_limit, failed) for name, plan in plans.items()
         }
 
     def add(self, topics: Iterable[Topic], consumer: Consumer[Any]) -> None:
@@ -135,17 +179,4 @@ class Router:
 
     def route(self, topic: Topic) -> Route | None:
         """The route of a topic that somebody wants."""
-        channel = self.channels[topic.channel]
-        return channel.others if topic.symbol == EVERYTHING else channel.routes.get(topic.symbol)
-
-    def consumers(self) -> Iterator[Consumer[Any]]:
-        """Everybody, once."""
-        found: dict[Consumer[Any], None] = {}
-        for channel in self.channels.values():
-            for route in (channel.others, *channel.routes.values()):
-                found.update(dict.fromkeys(route.consumers))
-        return iter(found)
-
-    def owner(self, target: Target) -> Consumer[Any] | None:
-        """Whose callable a target is."""
-        return next((each for each in self.consumers() if each.deliver == target), None)
+        return self.channels[topic.channel].find(topic.symbol)
