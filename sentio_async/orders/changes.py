@@ -102,18 +102,33 @@ class Cancellation(Placement):
 
     async def _refused(self, error: errors.ConnectorError) -> Verdict:
         """Refused because an earlier try has done it, or because it cannot be done."""
-        if self.entry.is_ambiguous and await self._is_cancelled():
+        if not self.entry.is_ambiguous:
+            return Verdict(Step.REJECTED, error=error)
+        status = await self._end_of_order()
+        if status is None:
+            return Verdict(Step.NOT_PLACED, error=self._no_time(error))
+        if status is OrderStatus.CANCELED:
             return Verdict(Step.ACKED)
         return Verdict(Step.REJECTED, error=error)
 
-    async def _is_cancelled(self) -> bool:
-        desk = self.desk
-        until = desk.now() + desk.policy.call_timeout
-        try:
-            order = await desk.call(self._read(), until)
-        except errors.ConnectorError:
-            return False
-        return order is not None and order.status is OrderStatus.CANCELED
+    async def _end_of_order(self) -> OrderStatus | None:
+        """How the order has ended; None when that cannot be read in time."""
+        desk, entry = self.desk, self.entry
+        number = 0
+        while True:
+            until = desk.now() + desk.policy.call_timeout
+            try:
+                order = await desk.call(self._read(), until)
+            except errors.ConnectorError as exc:
+                entry.cause = exc
+            else:
+                if order is not None and order.is_final:
+                    return order.status
+            delay = desk.policy.pause(number)
+            if desk.now() + delay >= entry.deadline:
+                return None
+            await desk.clock.sleep(delay)
+            number += 1
 
     async def _read(self) -> Order | None:
         desk, order_id = self.desk, self.entry.intent.order_id

@@ -196,11 +196,11 @@ class Placement:
         return Verdict(Step.NOT_PLACED, error=exc)
 
     async def _repeated(self, exc: errors.ConnectorError) -> Verdict | None:
-        """The venue has seen the id: from an earlier try, an earlier life, or somebody else."""
+        """The venue has seen the id: from an earlier try, an earlier life, or somebody else.
+
+        Or from this very try: a proxy may send a request twice and pass on the second answer.
+        """
         entry = self.entry
-        is_findable = self.desk.venue.broker_class is BrokerClass.UNIQUE
-        if not entry.is_ambiguous and not (entry.intent.intent_key is not None and is_findable):
-            return Verdict(Step.REJECTED, error=exc)
         entry.is_proved = True
         entry.cause = entry.cause or exc
         return await self.look()
@@ -253,16 +253,20 @@ class Placement:
     def _can_be(self, order: Order) -> bool:
         entry = self.entry
         assert entry.intent.order is not None
-        at = entered_at(order)
-        earliest = entry.entered_after - self.desk.policy.clock_skew
-        is_new = at is None or at.timestamp() >= earliest
         # What takes the place of another order was not placed as such.
         is_free = order.replaces is None and self._is_unclaimed(order)
-        return is_new and is_free and looks_like(entry.intent.order, order)
+        return self._is_new(order) and is_free and looks_like(entry.intent.order, order)
+
+    def _is_new(self, order: Order) -> bool:
+        at = entered_at(order)
+        earliest = self.entry.entered_after - self.desk.policy.clock_skew
+        return at is None or at.timestamp() >= earliest
 
     def found(self, order: Order) -> Verdict:
         """The verdict on the only candidate."""
         assert self.entry.intent.order is not None
+        if self._is_of_before(order):
+            return Verdict(Step.REJECTED, error=self.entry.cause)
         if is_same(self.entry.intent.order, order):
             return Verdict(Step.ACKED, order=order, is_found=True)
         error = errors.ConflictError(
@@ -270,6 +274,12 @@ class Placement:
             connector=self.desk.name or None,
         )
         return Verdict(Step.REJECTED, error=error)
+
+    def _is_of_before(self, order: Order) -> bool:
+        """The id was used for another order, before this intent was first sent."""
+        entry = self.entry
+        may_be_ours = entry.is_ambiguous or entry.intent.intent_key is not None
+        return entry.is_proved and not may_be_ours and not self._is_new(order)
 
     def _not_found(self, started: float) -> Verdict | None:
         """Not seen is not refused, before nothing can be on its way any more."""
