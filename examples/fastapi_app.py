@@ -21,7 +21,6 @@ from sentio_async import (
     Order,
     OrderSide,
     Quote,
-    errors,
 )
 
 
@@ -61,7 +60,7 @@ def the_desk(request: Request) -> Desk:
 
 app = FastAPI(lifespan=lifespan)
 TheDesk = Annotated[Desk, Depends(the_desk)]
-Key = Annotated[str, Header(alias="idempotency-key", min_length=8, max_length=48)]
+Key = Annotated[str, Header(alias="idempotency-key", min_length=8)]
 
 
 @app.get("/quotes/{symbol}")
@@ -73,12 +72,7 @@ async def quote(symbol: str, desk: TheDesk) -> Quote:
 @app.post("/orders")
 async def place(ticket: Ticket, key: Key, desk: TheDesk) -> Order:
     """An order, once for each key, however often the caller repeats it."""
-    try:
-        return await desk.broker.place_order(
-            ticket.symbol, ticket.qty, ticket.side, client_order_id=key
-        )
-    except errors.ConflictError:
-        return await desk.broker.get_order_by_client_id(key)
+    return await desk.broker.place_order(ticket.symbol, ticket.qty, ticket.side, intent_key=key)
 
 
 @app.get("/health")

@@ -1,4 +1,4 @@
-"""Place an order under an id of its own, and watch it until nothing more can happen to it."""
+"""Place an order under a key of its own, and watch it until nothing more can happen to it."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -19,20 +19,19 @@ async def watch(broker: BrokerConnector, order: Order, patience: float = 30.0) -
 
 
 async def main() -> None:
-    # The id names the decision: run twice in a minute, it buys once.
+    # The key names the decision: run twice in a minute, it buys once.
     decision = f"example-{datetime.now(UTC):%Y%m%d-%H%M}"
     async with (
         settings_for("alpaca") as settings,
         ConnectorFactory.create_broker("alpaca", settings["alpaca"]) as broker,
     ):
         try:
-            order = await broker.place_order("AAPL", 5, "buy", client_order_id=decision)
-        except errors.ConflictError:
-            order = await broker.get_order_by_client_id(decision)
+            order = await broker.place_order("AAPL", 5, "buy", intent_key=decision)
         except errors.OrderOutcomeUnknownError as error:
-            found = await error.handle.resolve()
+            found = await error.handle.resolve(timeout=60)
             if found is None:
-                raise
+                print("it was never placed")
+                return
             order = found
         order = await watch(broker, order)
         print(f"{order.status.value}: {order.filled_qty} at {order.filled_avg_price}")

@@ -19,6 +19,7 @@ from sentio_async.connectors.alpaca.config import AlpacaConfig
 from sentio_async.connectors.email.config import EmailConfig
 from sentio_async.connectors.polygon.config import PolygonConfig
 from sentio_async.connectors.webhook.config import WebhookConfig
+from sentio_async.orders.settings import BrokerConfig
 from tests.docs.pages import CHECKOUT
 
 CONFIGURATION = CHECKOUT / "docs" / "configuration.md"
@@ -52,7 +53,7 @@ MEANINGS = {
 NOT_FROM_ENVIRONMENT = frozenset(
     {"timeouts", "headers", "token_provider", "allowed_hosts", "allowed_ports"}
 )
-_SECONDS = re.compile(r"(_timeout|_seconds|_pause)$")
+_SECONDS = re.compile(r"(_timeout|_seconds|_pause|_horizon)$")
 
 
 def docstrings_of(kind: type[BaseModel]) -> Mapping[str, str]:
@@ -78,7 +79,7 @@ def own_fields(kind: type[BaseModel]) -> list[str]:
 
 def settings_of(kind: type[BaseModel]) -> str:
     """A table of the settings a class declares."""
-    is_vendor = issubclass(kind, ConnectorConfig) and kind is not ConnectorConfig
+    is_vendor = bool(getattr(kind, "vendor", ""))
     rows = ["| Setting | Default | What it is | Environment |", "|---|---|---|---|"]
     if not is_vendor:
         rows = ["| Setting | Default | What it is |", "|---|---|---|"]
@@ -131,6 +132,7 @@ def tree_of_errors() -> str:
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     CONFIGURATION: {
         "every connector": lambda: settings_of(ConnectorConfig),
+        "every broker": lambda: settings_of(BrokerConfig),
         "timeouts": lambda: settings_of(Timeouts),
         "alpaca": lambda: settings_of(AlpacaConfig),
         "polygon": lambda: settings_of(PolygonConfig),
