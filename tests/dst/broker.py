@@ -95,6 +95,12 @@ class Broker:
         fill_after = luck.uniform(0.05, 3.0) if order.type == "market" else luck.uniform(5.0, 400.0)
         return self._show(self._enter(tag_of(order), key, order, fill_after))
 
+    def place_again(self, order) -> Order:
+        """The same request once more at once: its id is seen before anything else is looked at."""
+        if order.client_order_id in self._by_key:
+            raise Refusal("duplicate")
+        return self.place(order)
+
     def cancel(self, order_id: str) -> None:
         placed = self._working(order_id)
         placed.canceled_at = self._world.now()

@@ -116,9 +116,10 @@ class Wire:
             case "repeated by a proxy":
                 self._arrive(way, request)
                 later = way + luck.uniform(0.001, 1.0)
-                second = _Request(do, args)
+                # A proxy asks twice when it got no answer, so it passes on the second.
+                second = _Request(self._broker.place_again, args)
                 self._arrive(later, second)
-                return later + back, second if luck.random() < 0.5 else request
+                return later + back, second
             case "another's answer":
                 if luck.random() < 0.5:
                     self._arrive(way, request)
