@@ -164,7 +164,8 @@ class Carrier:
         raise entry.error.with_traceback(None)
 
     def _time_is_over(self, entry: Entry) -> None:
-        if entry.is_told:
+        # Its end may be known and still being written down.
+        if entry.is_told or not entry.is_open:
             return
         if entry.needs_look or entry.is_sending:
             self._tell_unknown(entry, entry.reason)
