@@ -76,9 +76,12 @@ def _check_intent(scenario, findings: Findings, tag: str, ids: list[str], known)
 def _check_cancels(scenario, findings: Findings) -> None:
     plan = scenario.plan
     is_quiet = scenario.disk.halted is None and plan.setting.late is Late.ADOPT
+    heard = {order_id for order_id, told, _ in scenario.cancels if told == "heard"}
     for order_id, told, why in scenario.cancels:
         status = scenario.broker.status_of(order_id)
         if told == "heard" and not status.is_final:
             findings.add("phantoms", f"cancel of {order_id} was heard, and it is {status.value}")
-        if told == "failed" and status is OrderStatus.CANCELED and is_quiet:
+        # After another cancel was heard, "not open" is the truth.
+        is_lie = told == "failed" and status is OrderStatus.CANCELED and order_id not in heard
+        if is_lie and is_quiet:
             findings.add("ghosts", f"cancel of {order_id}: was told {why}, and it is cancelled")
