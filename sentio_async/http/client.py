@@ -11,6 +11,7 @@ import functools
 import os
 import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpcore
@@ -53,12 +54,20 @@ def _ssl_context() -> ssl.SSLContext:
     return context
 
 
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """How a client looked when it was made, so that it is seen if somebody watches it since."""
+
+    names: int
+    transport: httpx.AsyncHTTPTransport
+    headers: list[Any]
+
+
 class PooledClient(AsyncClient):
     """An ``httpx.AsyncClient`` that runs on ``pool``."""
 
     pool: Pool
-    untouched: tuple[int, list[tuple[bytes, bytes]]]
-    """How many names it had when it was made, and its headers: nobody has put a watcher on it."""
+    untouched: Untouched
 
 
 def open_client(
@@ -102,7 +111,8 @@ def open_client(
     put_under(transport, under)
     client = _client(PooledClient, transport)
     client.pool = pool
-    client.untouched = (len(vars(client)) + 1, client.headers.raw)
+    headers = list(client.headers._list)  # noqa: SLF001
+    client.untouched = Untouched(len(vars(client)) + 1, transport, headers)
     return client
 
 

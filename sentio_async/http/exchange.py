@@ -20,7 +20,7 @@ from sentio_async.http.body import read_body, unpack
 from sentio_async.http.client import AsyncClient, read_until
 from sentio_async.http.endpoint import Answer
 from sentio_async.http.listening import unheard
-from sentio_async.http.outgoing import Outgoing, encoding_of, fields_of
+from sentio_async.http.outgoing import Outgoing, fields_of
 from sentio_async.http.pool import Pool, Request
 from sentio_async.http.problems import Evidence, forget_frames, from_exception
 
@@ -91,18 +91,18 @@ async def _outlast(
 async def _direct(pool: Pool, outgoing: Outgoing, request: Request) -> Answer:
     """The answer, by way of our pool and of nothing else."""
     try:
-        reply = await pool.exchange(outgoing.place.origin, request)
-        body = reply.body
-        if encoding := encoding_of(reply.fields):
-            body = unpack(body, encoding, limit=outgoing.max_body)
+        status, _, fields, body = await pool.lane(outgoing.place.origin).exchange(request)
+        headers = fields_of(fields)
+        if "content-encoding" in headers:
+            body = unpack(body, headers["content-encoding"], limit=outgoing.max_body)
     except Exception as exc:
         error = _explained(exc, Evidence.of(request), request.expires_at)
         if error is None:
             raise
     else:
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("%s %s answered %d", outgoing.method, outgoing.url, reply.status)
-        return Answer(reply.status, fields_of(reply.fields), body)
+            _log.debug("%s %s answered %d", outgoing.method, outgoing.url, status)
+        return Answer(status, headers, body)
     # Not inside the except clause: the frames underneath hold URLs and headers, and tools that
     # report errors show the locals of every frame.
     raise forget_frames(error)

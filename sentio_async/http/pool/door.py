@@ -72,6 +72,7 @@ def _prepared(request: httpcore.Request) -> Request:
         head_of(request.method, request.url.target, request.headers),
         waits=Waits(**{step: _seconds(waits.get(step)) for step in Waits.__slots__}),
         expires_at=read_until.get(math.inf),
+        method=request.method.decode("latin-1"),
     )
     asked.trace = request.extensions.get("trace")
     return asked

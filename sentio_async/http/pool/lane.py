@@ -68,7 +68,8 @@ class Lane:
         self._queues: tuple[deque[_Place], ...] = tuple(deque() for _ in Priority)
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = math.inf
+        self.timer_at = math.inf
+        """The loop time at which the clock is looked at next."""
         self._is_closed = False
         self.opened = 0
         """How many connections were opened so far."""
@@ -86,32 +87,29 @@ class Lane:
     async def exchange(self, request: Request) -> Reply:
         """Send it and get the whole answer; cancelling closes the connection."""
         connection = self.take(request) or await self.acquire(request)
-        try:
-            return await self._ask(connection, request)
-        except (httpcore.RemoteProtocolError, httpcore.ReadError):
-            if not (request.is_repeatable and connection.is_untouched):
+        for is_last in (not request.is_repeatable, True):
+            waiter: asyncio.Future[Reply] = self._loop.create_future()
+            connection.ask(request, waiter)
+            try:
+                return await waiter
+            except asyncio.CancelledError:
+                # It may be somebody else's by now: the answer came, and then the cancellation.
+                if connection.is_asked_by(waiter):
+                    connection.end()
                 raise
-        # It was closed while the request was on its way; others idle since then are no better.
-        connection = await self.acquire(request)
-        return await self._ask(connection, request)
-
-    async def _ask(self, connection: Connection, request: Request) -> Reply:
-        waiter: asyncio.Future[Reply] = self._loop.create_future()
-        connection.ask(request, waiter)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            # It may be somebody else's by now: the answer came, and then the cancellation.
-            if connection.is_asked_by(waiter):
-                connection.end()
-            raise
+            except (httpcore.RemoteProtocolError, httpcore.ReadError):
+                if is_last or not connection.is_untouched:
+                    raise
+            # It was closed while the request was on its way; others idle so long are no better.
+            connection = await self.acquire(request)
+        raise AssertionError("the last try returns or raises")
 
     def take(self, request: Request) -> Connection | None:
         """An idle connection, the one used last."""
         idle = self._idle
         while idle:
             connection, _ = idle.popitem()
-            if connection.is_usable and (request.is_repeatable or connection.is_silent):
+            if connection.is_usable() and (request.is_repeatable or connection.is_silent()):
                 return connection
             connection.end()
         return None
@@ -128,7 +126,7 @@ class Lane:
             connection = await self._queue(request)
             if connection is None:
                 return await self._open(request)
-            if connection.is_usable:
+            if connection.is_usable():
                 return connection
             connection.end()
         raise closed()
@@ -146,7 +144,7 @@ class Lane:
             self._let_in()
             raise
         self._opening -= 1
-        if self._is_closed or not connection.is_usable:
+        if self._is_closed or not connection.is_usable():
             connection.end()
             self._let_in()
             raise closed() if self._is_closed else httpcore.ConnectError("closed at once")
@@ -174,7 +172,7 @@ class Lane:
         if connection is None:
             self._opening -= 1
             self._let_in()
-        elif connection.is_usable:
+        elif connection.is_usable():
             self.release(connection)
         else:
             connection.end()
@@ -190,7 +188,7 @@ class Lane:
         until = self.time() + self._keep_alive
         connection.until = until
         self._idle[connection] = None
-        if until < self._timer_at:
+        if until < self.timer_at:
             self.watch(until)
 
     def lost(self, connection: Connection) -> None:
@@ -220,16 +218,16 @@ class Lane:
 
     def watch(self, until: float) -> None:
         """Look at the clock at this time, at the latest."""
-        if until >= self._timer_at:
+        if until >= self.timer_at:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer_at = until
+        self.timer_at = until
         self._timer = self._loop.call_at(until + _ROUNDING, self._sweep)
 
     def _sweep(self) -> None:
         now = self.time()
-        self._timer, self._timer_at = None, math.inf
+        self._timer, self.timer_at = None, math.inf
         soonest = math.inf
         for connection in tuple(self._connections):
             if connection.until <= now:
@@ -265,4 +263,4 @@ class Lane:
             connection.fail(httpcore.ReadError("the client was closed"))
         if self._timer is not None:
             self._timer.cancel()
-            self._timer, self._timer_at = None, math.inf
+            self._timer, self.timer_at = None, math.inf

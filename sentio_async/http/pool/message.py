@@ -19,6 +19,7 @@ Fields = list[tuple[bytes, bytes]]
 
 Trace = Callable[[str, dict[str, Any]], Awaitable[None]]
 
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+")
 _NO_VALUE = re.compile(rb"[\x00\r\n]")
@@ -68,6 +69,7 @@ class Request:
         waits: Waits,
         expires_at: float = math.inf,
         limit: float = math.inf,
+        method: str = "GET",
         priority: Priority = Priority.QUOTES,
     ) -> None:
         self.data = data
@@ -75,8 +77,8 @@ class Request:
         self.expires_at = expires_at
         self.limit = limit
         self.priority = priority
-        self.is_head = data.startswith(b"HEAD ")
-        self.is_repeatable = self.is_head or data.startswith((b"GET ", b"OPTIONS "))
+        self.is_head = method == "HEAD"
+        self.is_repeatable = method in _REPEATABLE
         self.is_sent = False
         self.trace: Trace | None = None
 
