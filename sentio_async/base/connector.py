@@ -6,6 +6,7 @@ other call raises ``NotSupportedError`` and names who offers it.
 
 from __future__ import annotations
 
+import importlib
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -256,6 +257,9 @@ class BaseConnector:
         """Let go of what this vendor holds besides the shared client."""
 
     def _unsupported(self, capability: Capability) -> NoReturn:
+        if _offers is _nobody:
+            # Who knows all vendors is above this layer, and is asked for a hint only.
+            importlib.import_module("sentio_async.factory")
         others = tuple(v for v in _offers(capability, self.role) if v != self.vendor)
         hint = f"; {', '.join(others)} can" if others else ""
         raise errors.NotSupportedError(
