@@ -2,6 +2,8 @@
 
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -70,15 +72,40 @@ def test_the_two_commands_are_one_line_each():
     assert f"- test: `{into_venv} -e '.[test]' && .venv/bin/python -m pytest`" in lines
 
 
-def demos():
-    """The demo in every form in which pages call it."""
+def called(name):
+    """A command in every form in which pages call it."""
     shells = (b.text for page in PAGES for b in blocks_of(page) if b.language == "sh")
     lines = (line.strip() for text in shells for line in text.splitlines())
     found = (line.partition("sentio-async ")[2] for line in lines)
-    return sorted({command for command in found if command.startswith("demo")})
+    return sorted({command for command in found if command.split()[:1] == [name]})
 
 
-@pytest.mark.parametrize("command", demos())
+def test_the_exchange_that_pages_start_serves_until_it_is_told_to_stop():
+    # Ports that a page names may be taken here.
+    commands = [re.sub(r"(--port-\S+) \d+", r"\1 0", command) for command in called("sim")]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "sentio_async.cli", *shlex.split(command)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        )
+        for command in commands
+    ]
+    try:
+        for process in running:
+            assert process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+        for process in running:
+            process.communicate(timeout=20)
+    finally:
+        for process in running:
+            process.kill()
+
+    assert len(running) >= 3
+    assert [process.returncode for process in running] == [0] * len(running)
+
+
+@pytest.mark.parametrize("command", called("demo"))
 def test_the_demo_that_pages_call_ends_well(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     day = "2026-01-{:02}T15:00:00Z,ACME,10,11,9,10.5,1000\n"
