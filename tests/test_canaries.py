@@ -151,6 +151,11 @@ def at(url, fields):
     return {name: url + path for name, path in fields}
 
 
+def hear(canaries):
+    """A listener, such as one that makes labels of metrics from events."""
+    return lambda event: canaries.see("event", event)
+
+
 PLACES = (("base_url", ""), ("data_url", ""))
 
 
@@ -220,7 +225,7 @@ async def test_polygon(canaries, door):
         settings = {**exchange.settings("polygon"), **HASTE, "retry_attempts": 2}
         wrong = {**settings, "api_key": SECRETS["alpaca token"]}
         await refused(canaries, "wrong", PolygonData(wrong))
-        data = PolygonData(settings, client=client)
+        data = PolygonData(settings, client=client, listeners=[hear(canaries)])
         calls = [lambda d: d.get_quote("AAPL"), lambda d: d.get_quotes(["AAPL"])]
         failures = await suffer(canaries, exchange, data, calls)
         for status in (200, 401):
@@ -251,7 +256,7 @@ async def test_webhook(canaries, door):
             "allowed_ports": [int(exchange.addresses.webhook.rsplit(":", 1)[1])],
         }
         theirs = f"{exchange.addresses.webhook}/hook/{SECRETS['recipient path']}"
-        hook = WebhookNotifier(settings, client=client)
+        hook = WebhookNotifier(settings, client=client, listeners=[hear(canaries)])
         async with hook:
             receipt = await hook.send_alert("alarm", "canary")
             canaries.see("receipt", receipt)
@@ -299,7 +304,7 @@ async def test_email(canaries, proof):
             del settings["password"]
             exchange.state.mail.tokens.add(SECRETS["mail token"])
             settings["token_provider"] = a_token
-        mail = EmailNotifier(settings)
+        mail = EmailNotifier(settings, listeners=[hear(canaries)])
         async with mail:
             canaries.see("receipt", await mail.send_alert("alarm", "canary"))
         secret = SECRETS["mail token" if proof == "xoauth2" else "mail password"]
@@ -342,6 +347,29 @@ async def test_email_through_tls_that_fails(canaries):
     await server.wait_closed()
 
 
+async def test_a_loop_in_debug_mode_shows_what_it_runs_and_no_secret(canaries, caplog):
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    # Every callback counts as slow, and is logged with its arguments.
+    loop.slow_callback_duration = 0.0
+    async with CanaryExchange(venues=("polygon", "webhook", "smtp")) as exchange:
+        place = f"{exchange.addresses.webhook}/hook/{SECRETS['hook path']}"
+        proof = {"bearer_token": SECRETS["hook bearer"], "webhook_url": place}
+        async with (
+            PolygonData(exchange.settings("polygon")) as data,
+            WebhookNotifier({**exchange.settings("webhook"), **proof}) as hook,
+            EmailNotifier(exchange.settings("email")) as mail,
+        ):
+            await asyncio.gather(*(data.get_quote(name) for name in ("AAPL", "MSFT", "TSLA")))
+            await asyncio.gather(hook.send_alert("a", "b"), mail.send_alert("a", "b"))
+        with pytest.raises(errors.ConnectionError):
+            await PolygonData({"api_key": SECRETS["polygon key"], **NOWHERE}).connect()
+    loop.set_debug(False)
+
+    assert any(record.message.startswith("Executing <") for record in caplog.records)
+
+
+NOWHERE = {"base_url": "http://127.0.0.1:9", "retry_attempts": 1}
 BAD_SETTINGS = [
     (AlpacaBroker, {"api_key": SECRETS["alpaca key"]}),
     (AlpacaBroker, {"api_key": SECRETS["alpaca key"], "api_secret": ["x", SECRETS["hook path"]]}),
