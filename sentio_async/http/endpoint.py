@@ -156,7 +156,7 @@ class Declared(Generic[P, T]):
     def __init__(self, endpoint: Endpoint[T], build: Callable[P, Parts]) -> None:
         self.endpoint = endpoint
         self._build = build
-        self._names = _fields_of(endpoint.path)
+        self._names = _fields_of(endpoint.path).keys()
         update_wrapper(self, build)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
@@ -180,13 +180,13 @@ class Declared(Generic[P, T]):
     def _fill(self, values: Mapping[str, str]) -> str:
         if not self._names:
             return self.endpoint.path
-        if set(values) != set(self._names):
+        if values.keys() != self._names:
             raise TypeError(f"{self.endpoint.label} needs {', '.join(self._names)} in its path")
         return self.endpoint.path.format(**{n: _segment(n, v) for n, v in values.items()})
 
 
-def _fields_of(path: str) -> tuple[str, ...]:
-    return tuple(name for _, name, _, _ in string.Formatter().parse(path) if name)
+def _fields_of(path: str) -> dict[str, None]:
+    return dict.fromkeys(name for _, name, _, _ in string.Formatter().parse(path) if name)
 
 
 def _segment(name: str, value: str) -> str:
@@ -194,15 +194,19 @@ def _segment(name: str, value: str) -> str:
     text = str(value)
     if text in ("", ".", "..") or not text.isprintable():
         raise errors.InvalidRequestError(f"{name}: {text!r} cannot be part of a path")
-    return quote(text, safe=_SAFE_IN_PATH)
+    return _quoted(text, _SAFE_IN_PATH)
 
 
 def query_text(query: Mapping[str, QueryValue]) -> str:
     """A query string, in the order given; members that are None are left out."""
     pairs = ((name, _query_value(value)) for name, value in query.items() if value is not None)
-    return "&".join(
-        f"{quote(name, safe='')}={quote(text, safe=_SAFE_IN_QUERY)}" for name, text in pairs
-    )
+    quoted = [f"{_quoted(name, '')}={_quoted(text, _SAFE_IN_QUERY)}" for name, text in pairs]
+    return "&".join(quoted)
+
+
+def _quoted(text: str, safe: str) -> str:
+    # Most names and symbols have nothing to quote, and looking is ten times as fast.
+    return text if text.isalnum() and text.isascii() else quote(text, safe=safe)
 
 
 def _query_value(value: QueryValue) -> str:

@@ -16,7 +16,7 @@ from sentio_async.errors import Outcome
 from sentio_async.events import Event, LimitObserved, RowSkipped, tell
 from sentio_async.http.auth import Auth, SecretHeaders
 from sentio_async.http.client import Resources
-from sentio_async.http.endpoint import Answer, Call
+from sentio_async.http.endpoint import Answer, Call, Endpoint
 from sentio_async.http.exchange import Outgoing, exchange
 from sentio_async.http.outgoing import Place
 from sentio_async.http.problems import from_answer, from_problem, without_echo
@@ -74,6 +74,7 @@ class Session:
         self._bulkhead = Bulkhead(config.max_in_flight)
         self._flights: SingleFlight[tuple[Any, ...], Any] = SingleFlight()
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
+        self._works: dict[tuple[Endpoint[Any], int], Work] = {}
         self._limiters: dict[str, Limiter] = {}
         self._refreshing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._proofs = 0
@@ -110,15 +111,7 @@ class Session:
     async def _send(
         self, call: Call[T], timeout: float | None, retry: RetryPolicy | Unset | None
     ) -> T:
-        endpoint = call.endpoint
-        work = Work(
-            connector=self._config.label,
-            operation=endpoint.label,
-            priority=endpoint.priority,
-            cost=call.cost,
-            repeatable=endpoint.repeatable,
-            bucket=endpoint.bucket,
-        )
+        work = self._work(call)
         total = self._config.timeouts.total if timeout is None else timeout
         total = min(total, remaining(self._resources.clock))
         deadline = self._resources.clock.time() + total
@@ -133,6 +126,21 @@ class Session:
             raise
         self.stats.last_success_at = self._resources.clock.utcnow()
         return value
+
+    def _work(self, call: Call[Any]) -> Work:
+        key = (call.endpoint, call.cost)
+        work = self._works.get(key)
+        if work is None:
+            endpoint = call.endpoint
+            self._works[key] = work = Work(
+                connector=self._config.label,
+                operation=endpoint.label,
+                priority=endpoint.priority,
+                cost=call.cost,
+                repeatable=endpoint.repeatable,
+                bucket=endpoint.bucket,
+            )
+        return work
 
     async def _attempt(self, call: Call[T], expires_at: float) -> T:
         """One exchange; a 401 gets one more with fresh proof, where there is a way to get it."""
@@ -228,12 +236,19 @@ class Session:
         left = _whole(answer.headers.get("x-ratelimit-remaining"))
         if limit is None and left is None:
             return
-        reset_in = seconds_until_reset(answer.headers, now=self._now())
         bucket = call.endpoint.bucket
-        self._limiter(bucket).observe(limit=limit, remaining=left, reset_in=reset_in)
+        limiter = self._limiter(bucket)
+        if not self._resources.listeners:
+            limiter.observe(limit=limit, remaining=left, reset_in=lambda: self._reset_in(answer))
+            return
+        reset_in = self._reset_in(answer)
+        limiter.observe(limit=limit, remaining=left, reset_in=reset_in)
         at, label = self._resources.clock.time(), self._config.label
         operation = call.endpoint.label
         self._tell(LimitObserved(at, label, operation, bucket, limit, left, reset_in))
+
+    def _reset_in(self, answer: Answer) -> float | None:
+        return seconds_until_reset(answer.headers, now=self._now())
 
     def _now(self) -> datetime:
         return self._resources.clock.utcnow()

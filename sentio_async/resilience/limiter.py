@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
@@ -245,20 +245,29 @@ class Limiter:
         *,
         limit: int | None = None,
         remaining: int | None = None,
-        reset_in: float | None = None,
+        reset_in: float | Callable[[], float | None] | None = None,
     ) -> None:
-        """Take over what a vendor told of its longest window; it can only tighten ours."""
+        """Take over what a vendor told of its longest window; it can only tighten ours.
+
+        ``reset_in`` may be a function: most answers tell nothing new, and it is not called.
+        """
         if not self._logs:
             return
         now = self._time()
-        log = max(self._logs, key=lambda each: each.span)
+        log = self._logs[0]
+        if len(self._logs) > 1:
+            log = max(self._logs, key=lambda each: each.span)
         log.trim(now)
         if limit is not None and limit > 0:
             log.limit = min(limit, log.configured)
         if remaining is None or remaining < 0:
             return
-        wait = log.span if reset_in is None or not reset_in >= 0 else min(reset_in, log.span)
         taken = log.limit - log.used - remaining
+        if taken <= log.claim and remaining:
+            return
+        if callable(reset_in):
+            reset_in = reset_in()
+        wait = log.span if reset_in is None or not reset_in >= 0 else min(reset_in, log.span)
         if taken > log.claim:
             log.claim, log.claim_until = taken, now + wait
         if remaining == 0 and reset_in is not None:

@@ -6,6 +6,7 @@ not plainly a time (``nan``, ``1e400``, other scripts' digits, a year 99999) say
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -41,14 +42,20 @@ def http_date(text: str, now: datetime) -> datetime | None:
 
     ``now`` decides the century of two-digit years.
     """
+    return _date(text, now.year)
+
+
+@functools.lru_cache(maxsize=64)
+def _date(text: str, this_year: int) -> datetime | None:
+    # Remembered: every answer of a second has the same.
     found = next((match for form in _DATES if (match := form.fullmatch(text.strip(" \t")))), None)
     if found is None or found["month"].lower() not in _MONTHS:
         return None
     year = int(found["year"])
     if len(found["year"]) == len("94"):
         # RFC 9110: what seems more than 50 years ahead lies in the past.
-        year += now.year // 100 * 100
-        year -= 100 if year > now.year + 50 else 0
+        year += this_year // 100 * 100
+        year -= 100 if year > this_year + 50 else 0
     second = int(found["second"])
     try:
         return datetime(
