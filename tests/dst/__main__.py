@@ -1,4 +1,4 @@
-"""`python -m tests.dst orders --scenarios 10000 --seed 1 --json`; `mutants` and `peers` likewise."""
+"""`python -m tests.dst orders --scenarios 10000 --seed 1 --json`; also `mutants` and `peers`."""
 
 import sys
 

@@ -16,7 +16,7 @@ DEDUPES = frozenset({"unique", "writeonly"})
 SHOWS_IDS = frozenset({"unique", "echo"})
 
 
-class Refusal(Exception):  # noqa: N818
+class Refusal(Exception):
     """The broker says no; ``code`` is how."""
 
     def __init__(self, code: str) -> None:

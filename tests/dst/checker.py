@@ -22,7 +22,7 @@ class Findings:
 
     def add(self, kind: str, note: str) -> None:
         self.wrong[kind] += 1
-        self.notes.append(f"{kind[:-1] if kind.endswith('s') else kind}: {note}")
+        self.notes.append(f"{kind.removesuffix('s')}: {note}")
 
 
 def check(scenario) -> Findings:
@@ -76,12 +76,13 @@ def _check_intent(scenario, findings: Findings, tag: str, ids: list[str], known)
 def _check_cancels(scenario, findings: Findings) -> None:
     plan = scenario.plan
     is_quiet = scenario.disk.halted is None and plan.setting.late is Late.ADOPT
-    heard = {order_id for order_id, told, _ in scenario.cancels if told == "heard"}
+    first: set[str] = set()
     for order_id, told, why in scenario.cancels:
         status = scenario.broker.status_of(order_id)
         if told == "heard" and not status.is_final:
             findings.add("phantoms", f"cancel of {order_id} was heard, and it is {status.value}")
-        # After another cancel was heard, "not open" is the truth.
-        is_lie = told == "failed" and status is OrderStatus.CANCELED and order_id not in heard
-        if is_lie and is_quiet:
+        # Of a second cancel, "not open" is the truth.
+        is_first = order_id not in first
+        first.add(order_id)
+        if told == "failed" and status is OrderStatus.CANCELED and is_first and is_quiet:
             findings.add("ghosts", f"cancel of {order_id}: was told {why}, and it is cancelled")

@@ -27,17 +27,20 @@ FAULTS = (
 
 RARE = ("repeated by a proxy", "another's answer", "breaker open", "mistake in the connector")
 """Together as likely as one of the others."""
+OUTAGE = ("refused", "lost request", "lost request", "zombie")
+"""What an outage looks like from here."""
 
 
 class Wire:
     """A broker as one process reaches it: a ``Venue`` with faults."""
 
-    def __init__(self, world: World, broker: Broker, process: Process, fault_rate: float) -> None:
+    def __init__(self, world: World, broker: Broker, process: Process, plan) -> None:
         self.broker_class = BrokerClass(broker.kind)
         self._world = world
         self._broker = broker
         self._process = process
-        self._fault_rate = fault_rate
+        self._fault_rate = plan.rate
+        self._outage = plan.outage
 
     async def place(self, order, /):
         return await self._call("place", self._broker.place, order)
@@ -56,6 +59,9 @@ class Wire:
 
     def _fault(self, what: str) -> str | None:
         luck, kind = self._world.luck, self._broker.kind
+        begin, end = self._outage
+        if begin <= self._world.now() < end:
+            return luck.choice(OUTAGE)
         if luck.random() >= self._fault_rate:
             return None
         fault = luck.choice((*FAULTS, "rare"))
@@ -75,7 +81,9 @@ class Wire:
         if deadline is not None and deadline <= now:
             raise errors.DeadlineExceededError("no time left", outcome=Outcome.NOT_SENT)
         fault = self._fault(what)
-        world.say(f"p{self._process.number}: {what} {_words(args)}" + (f": {fault}" if fault else ""))
+        world.say(
+            f"p{self._process.number}: {what} {_words(args)}" + (f": {fault}" if fault else "")
+        )
         after, request = self._send(fault, do, args)
         if deadline is not None and now + after > deadline:
             after = deadline - now
@@ -169,7 +177,8 @@ class _Request:
         if self.error is not None:
             raise self.error
         if self.refusal is not None:
-            raise _REFUSALS[self.refusal]()
+            error = _REFUSALS[self.refusal]()
+            raise error
         return self.value
 
 

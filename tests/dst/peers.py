@@ -18,7 +18,8 @@ def compare(count: int, seed: int) -> dict:
 def table(result: dict) -> str:
     """The result as Markdown: wrong outcomes of a thousand intents."""
     lines = [
-        "| Strategy | " + " | ".join(f"{kind}: dup / ghost / phantom" for kind in CLASSES)
+        "| Strategy | "
+        + " | ".join(f"{kind}: dup / ghost / phantom" for kind in CLASSES)
         + " | orphans after a crash | left unknown |",
         "|---|" + "---|" * (len(CLASSES) + 2),
     ]

@@ -68,6 +68,8 @@ class Plan:
     lag: float
     skew: float
     moody: float
+    outage: tuple[float, float] = (0.0, 0.0)
+    """From when until when nothing gets through, or much too late."""
     wishes: list[Wish] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
     foreign: list[OrderRequest] = field(default_factory=list)
@@ -94,6 +96,9 @@ def draw(seed: int) -> tuple[Plan, random.Random]:
         moody=luck.choice((0.0, 0.0, 0.1)),
     )
     plan.wishes = _wishes(luck)
+    if luck.random() < 0.1:
+        begin = luck.uniform(0.0, 5.0)
+        plan.outage = (begin, begin + luck.uniform(5.0, 45.0))
     if luck.random() < 0.3:
         # Long ago somebody else has placed what looks like one of these.
         plan.foreign = [wish.order for wish in luck.sample(plan.wishes, 2)]

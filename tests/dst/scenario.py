@@ -74,7 +74,7 @@ class Scenario:
     # The application
 
     async def _live(self, process: Process) -> None:
-        wire = Wire(self.world, self.broker, process, self.plan.rate)
+        wire = Wire(self.world, self.broker, process, self.plan)
         self.client = client = self._make(process, wire, self.disk, self.plan.setting)
         self.world.say(f"---- process {process.number} starts")
         await self._start(client, process)
