@@ -251,15 +251,6 @@ async def _failed_look_is_clean(self):
     return verdict
 
 
-@mutant("horizon-from-first-send", "later sends do not count for the horizon", (Placement, "send"))
-async def _horizon_from_first_send(self):
-    first, number = self.entry.left_at, self.entry.attempts
-    verdict = await _send(self)
-    if number:
-        self.entry.left_at = first
-    return verdict
-
-
 @mutant("claims-not-made", "an order that was placed can be found again", (Desk, "claim"))
 def _claims_not_made(self, entry, order):
     pass

@@ -28,6 +28,8 @@ class Scenario:
         """By tag: what its callers were told, in order."""
         self.cancels: list = []
         """Order id and what the caller of a cancel was told."""
+        self.gone_on: set[str] = set()
+        """The wishes whose orders were changed or cancelled by one caller, and by no other."""
         self.open: list[str] = []
         """What the client does not know in the end."""
         self.client = None
@@ -126,7 +128,8 @@ class Scenario:
         if mark[0] == "unknown" and mark[1] is not None and wish.waits_for_handle:
             mark[0], mark[1] = await client.resolve(mark[1])
             self.world.say(f"told later: {wish.tag} {mark[0]} {mark[1]}")
-        if mark[0] == "placed" and wish.then is not None:
+        if mark[0] == "placed" and wish.then is not None and wish.tag not in self.gone_on:
+            self.gone_on.add(wish.tag)
             await self._go_on(client, wish, mark[1])
 
     async def _go_on(self, client, wish: Wish, order_id: str) -> None:
