@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sentio_async.cli import COMMANDS, main
+from sentio_async.factory import ConnectorFactory
 from tests.docs.pages import CHECKOUT, PAGES, blocks_of, name_of, prose_of
 from tests.docs.running import run_page
 from tests.docs.venues import environment_of, exchange_in_a_thread, stand_ins_for
@@ -25,6 +26,11 @@ asyncio_default_fixture_loop_scope = function
 filterwarnings = error
 addopts = -q -p no:cacheprovider
 """
+
+
+@pytest.fixture(autouse=True)
+def _registers_nothing_for_others(monkeypatch):
+    monkeypatch.setattr(ConnectorFactory, "_registered", dict(ConnectorFactory._registered))
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
