@@ -66,7 +66,7 @@ class OrderGateway:
         guard = Guard(self.rails)
         desk = Desk(venue, journal, account, self.policy, guard, clock, listeners, name)
         self._desk = desk
-        self._stopper = Stopper(desk, self.cancel)
+        self._stopper = Stopper(desk, self._cancel)
         self._carrier = Carrier(desk, self._stopper, self.rails.max_unknown)
         self._is_started = False
 
@@ -223,6 +223,9 @@ class OrderGateway:
         Halted or not; a fill may still come first.
         """
         self._check_started()
+        await self._cancel(order_id)
+
+    async def _cancel(self, order_id: str) -> None:
         id = f"cancel {order_id}"
         known = self._desk.entries.get(id)
         if known is None or not known.is_open:

@@ -1,0 +1,143 @@
+"""An order's life, change by change."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from orders.venues import CLOCK, an_answer, an_order, refused, throttled, unknown
+from sentio_async import errors
+from sentio_async.orders.tracker import OrderTracker
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+
+
+class Script:
+    """Orders by id, as they are read one time after the other; the last stays."""
+
+    def __init__(self, **orders):
+        self.orders = orders
+        self.reads = 0
+
+    async def __call__(self, order_id):
+        self.reads += 1
+        states = self.orders[order_id]
+        now = states[0] if len(states) == 1 else states.pop(0)
+        if isinstance(now, BaseException):
+            raise now
+        return now
+
+
+def at(status, filled=0, **more):
+    return an_answer(an_order(), status=status, filled_qty=filled, **more)
+
+
+async def life(script, order="v1", **more):
+    tracker = OrderTracker(script, clock=CLOCK, **more)
+    return [change async for change in tracker.follow(order)]
+
+
+async def test_a_life_is_told_change_by_change():
+    script = Script(v1=[at("open"), at("open"), at("partially_filled", 4), at("filled", 10)])
+
+    changes = await life(script)
+
+    assert [change.order.status.value for change in changes] == [
+        "open",
+        "partially_filled",
+        "filled",
+    ]
+    assert [change.filled for change in changes] == [0, 4, 6]
+    assert [change.is_final for change in changes] == [False, False, True]
+    assert changes[0].previous is None
+    assert asyncio.get_running_loop().time() == 3
+
+
+async def test_the_answer_is_where_it_begins():
+    script = Script(v1=[at("canceled")])
+
+    changes = await life(script, at("open"))
+
+    assert [change.order.status.value for change in changes] == ["open", "canceled"]
+    assert script.reads == 1
+
+
+async def test_a_replaced_order_goes_on_as_another():
+    script = Script(
+        v1=[at("open"), at("replaced", replaced_by="v2")],
+        v2=[at("open", id="v2", replaces="v1"), at("filled", 10, id="v2")],
+    )
+
+    changes = await life(script)
+
+    assert [change.order.id for change in changes] == ["v1", "v1", "v2", "v2"]
+
+
+async def test_a_replaced_order_without_a_successor_ends():
+    changes = await life(Script(v1=[at("replaced")]))
+
+    assert len(changes) == 1
+
+
+async def test_legs_that_nobody_announces_are_told():
+    held = at("held", id="leg")
+    script = Script(
+        v1=[
+            at("open", legs=[held]),
+            at("filled", 10, legs=[held]),
+            at("filled", 10, legs=[at("open", id="leg")]),
+            at("filled", 10, legs=[at("filled", 10, id="leg")]),
+        ]
+    )
+
+    changes = await life(script)
+
+    told = [(change.order.id, change.order.status.value, change.parent_id) for change in changes]
+    assert told == [
+        ("v1", "open", None),
+        ("leg", "held", "v1"),
+        ("v1", "filled", None),
+        ("leg", "open", "v1"),
+        ("leg", "filled", "v1"),
+    ]
+
+
+async def test_a_failure_to_ask_is_no_end():
+    script = Script(v1=[at("open"), unknown(), throttled(), at("filled", 10)])
+
+    assert len(await life(script)) == 2
+
+
+@pytest.mark.parametrize("failure", [refused("403"), errors.UnknownWordError("status", "odd")])
+async def test_a_refusal_to_tell_is_told(failure):
+    with pytest.raises(type(failure)):
+        await life(Script(v1=[at("open"), failure]))
+
+
+async def test_following_ends_in_time():
+    with pytest.raises(errors.DeadlineExceededError, match="v1"):
+        await life(Script(v1=[at("open")]), timeout=10)
+
+    assert asyncio.get_running_loop().time() <= 10
+
+
+async def test_what_a_stream_says_counts():
+    seen = []
+    tracker = OrderTracker(Script(v1=[at("open"), at("filled", 10)]), clock=CLOCK, seen=seen.append)
+    changes = []
+    async for change in tracker.follow("v1"):
+        changes.append(change)
+        if len(changes) == 1:
+            tracker.tell(at("partially_filled", 7))
+            tracker.tell(at("partially_filled", 3))
+
+    assert [change.filled for change in changes] == [Decimal(0), Decimal(7), Decimal(3)]
+    assert [order.filled_qty for order in seen] == [0, 7, 10]
+
+
+async def test_an_end_is_not_undone_by_what_comes_late():
+    tracker = OrderTracker(Script(v1=[at("open")]), clock=CLOCK)
+    known = [*tracker._changes(at("filled", 10), None)]
+
+    assert len(known) == 1
+    assert [*tracker._changes(at("open"), None)] == []
