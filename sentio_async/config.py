@@ -15,7 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from sentio_async import errors
 
-__all__ = ["ConnectorConfig", "Timeouts", "check_url", "is_loopback", "load_config"]
+__all__ = [
+    "ConnectorConfig",
+    "Timeouts",
+    "check_stream_url",
+    "check_url",
+    "is_loopback",
+    "load_config",
+    "stream_url_of",
+]
 
 C = TypeVar("C", bound="ConnectorConfig")
 
@@ -37,6 +45,26 @@ def check_url(url: str, *, allow_plain_http: bool = False) -> str:
     if parts.scheme == "http" and not (allow_plain_http or is_loopback(parts.hostname)):
         raise ValueError("plain http is for this machine only; use https")
     return url.rstrip("/")
+
+
+def check_stream_url(url: str) -> str:
+    """The URL of a stream without a trailing slash; wss, or ws to this machine only."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise ValueError("a URL such as wss://host is needed")
+    if parts.username or parts.password:
+        raise ValueError("a URL must not carry a user name or password")
+    if not url.isprintable():
+        raise ValueError("a URL must not contain control characters")
+    if parts.scheme == "ws" and not is_loopback(parts.hostname):
+        raise ValueError("plain ws is for this machine only; use wss")
+    return url.rstrip("/")
+
+
+def stream_url_of(url: str) -> str:
+    """Where the streams of a server are that is reached under an http URL."""
+    parts = urlsplit(url)
+    return f"{'ws' if parts.scheme == 'http' else 'wss'}://{parts.netloc}"
 
 
 class Timeouts(BaseModel):

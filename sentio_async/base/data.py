@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar
 
 from sentio_async import errors
-from sentio_async.base.connector import BaseConnector, Capability, Role, check_symbol
+from sentio_async.base.connector import (
+    BaseConnector,
+    Capability,
+    Role,
+    check_symbol,
+    symbols_of,
+)
 from sentio_async.models.bars import Bars
 from sentio_async.models.batch import Batch
 from sentio_async.models.market import Bar, MarketStatus, Quote, Snapshot, Trade
+from sentio_async.streams import FeedStatus, Policy, Subscription
+from sentio_async.streams.subscription import Callback, Part
 
 __all__ = ["DataProviderConnector", "Moment"]
 
@@ -24,6 +32,8 @@ class DataProviderConnector(BaseConnector):
     """Quotes, trades, bars: what the market does and did."""
 
     role: ClassVar[Role] = Role.DATA
+    bar_channels: ClassVar[tuple[str, ...]] = ("bars",)
+    """The channels of minute bars, and of those that are told again."""
 
     async def get_quote(self, symbol: str, *, max_age: float | None = None) -> Quote:
         """The best bid and offer now.
@@ -95,17 +105,65 @@ class DataProviderConnector(BaseConnector):
         """Whether markets are open now."""
         self._unsupported(Capability.MARKET_STATUS)
 
-    def stream_quotes(self, *symbols: str) -> AsyncIterator[Quote]:
-        """Quotes as they change."""
+    def stream_quotes(self, *symbols: str, buffer: int | None = None) -> Subscription[Quote]:
+        """Quotes as they change: ``async for quote in data.stream_quotes("AAPL", "MSFT")``.
+
+        A reader that falls more than ``buffer`` rows behind is given the latest of each symbol.
+        ``"*"`` is every symbol, where the vendor offers that.
+        """
+        return self._stream(("quotes",), symbols, Policy.CONFLATE, buffer=buffer)
+
+    def on_quotes(self, callback: Callback, *symbols: str) -> Subscription[Quote]:
+        """Call a function with every quote; it must be quick.  A coroutine function may take time.
+
+        Lives until ``aclose`` of what is returned, or ``disconnect``.
+        """
+        return self._stream(("quotes",), symbols, Policy.CONFLATE, callback=callback)
+
+    def stream_trades(self, *symbols: str, buffer: int | None = None) -> Subscription[Trade]:
+        """Trades as they happen, with corrections (``Trade.correction``) where the vendor tells.
+
+        A reader that falls more than ``buffer`` rows behind loses the oldest; ``dropped`` counts.
+        """
+        return self._stream(("trades",), symbols, Policy.DROP_OLDEST, buffer=buffer)
+
+    def on_trades(self, callback: Callback, *symbols: str) -> Subscription[Trade]:
+        """Call a function with every trade; as ``on_quotes``."""
+        return self._stream(("trades",), symbols, Policy.DROP_OLDEST, callback=callback)
+
+    def stream_bars(self, *symbols: str, buffer: int | None = None) -> Subscription[Bar]:
+        """Minute bars as they end.
+
+        A bar may come again with trades that were late: the last one for (symbol, time) counts.
+        """
+        return self._stream(self.bar_channels, symbols, Policy.BLOCK, buffer=buffer)
+
+    def on_bars(self, callback: Callback, *symbols: str) -> Subscription[Bar]:
+        """Call a function with every minute bar; as ``on_quotes``."""
+        return self._stream(self.bar_channels, symbols, Policy.BLOCK, callback=callback)
+
+    def _stream(
+        self,
+        channels: Sequence[str],
+        symbols: Iterable[str],
+        policy: Policy,
+        *,
+        callback: Callback | None = None,
+        buffer: int | None = None,
+    ) -> Subscription[Any]:
+        names = symbols_of(symbols)
+        if not names:
+            raise errors.InvalidRequestError("symbols: at least one is needed; '*' is all of them")
+        parts = self._parts(channels, names)
+        return Subscription(parts, policy, callback=callback, buffer=buffer)
+
+    def _parts(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Part]:
+        """Which feeds tell of these, and the topics there."""
         self._unsupported(Capability.QUOTE_STREAM)
 
-    def stream_trades(self, *symbols: str) -> AsyncIterator[Trade]:
-        """Trades as they happen."""
-        self._unsupported(Capability.QUOTE_STREAM)
-
-    def stream_bars(self, *symbols: str) -> AsyncIterator[Bar]:
-        """Bars as they end."""
-        self._unsupported(Capability.QUOTE_STREAM)
+    def get_stream_status(self) -> tuple[FeedStatus, ...]:
+        """How the connections of streams are; costs nothing."""
+        return ()
 
     def _fresh(self, row: R, max_age: float | None) -> R:
         if max_age is None:

@@ -321,6 +321,7 @@ class Feed:
         self._context.tell(reports.ConsumerFailed, consumer=owner.name, error=error)
 
     def changed(self) -> None:
+        """Whoever waits for a topic has another look."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

@@ -189,6 +189,8 @@ class Life:
         messages, unreadable = self._context.dialect.decode_each(payload)
         if unreadable:
             self._skip(unreadable, problem)
+            if any(channel.plan.is_essential for channel in self._context.router.channels.values()):
+                self.end(Ending("a message cannot be read"))
         return messages
 
     def _skip(self, count: int, exc: Exception) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from sentio_async.config import check_url, is_loopback
+from sentio_async.config import check_stream_url, check_url, is_loopback, stream_url_of
 from sentio_async.http.auth import Auth, BearerAuth, HeaderAuth
 from sentio_async.orders.settings import BrokerConfig
 
@@ -37,6 +37,7 @@ class AlpacaConfig(BrokerConfig):
         "oauth_token": ("ALPACA_OAUTH_TOKEN", "APCA_API_OAUTH_TOKEN"),
         "base_url": ("APCA_API_BASE_URL",),
         "data_url": ("APCA_API_DATA_URL",),
+        "data_stream_url": ("APCA_API_STREAM_URL",),
     }
 
     api_key: SecretStr | None = None
@@ -52,6 +53,13 @@ class AlpacaConfig(BrokerConfig):
     """Where stock prices come from; the best one of the plan if None."""
     options_feed: Literal["opra", "indicative"] | None = None
     """Where option prices come from; the best one of the plan if None."""
+    stream_feed: Literal["iex", "sip", "delayed_sip", "boats", "overnight", "test"] | None = None
+    """Where streamed stock prices come from; as ``feed`` if None, and ``iex`` if that is None too:
+    a stream has to name its feed, and every plan has this one."""
+    stream_url: str | None = None
+    """Where order updates come from, ``wss://``; the host of ``base_url`` if None."""
+    data_stream_url: str | None = None
+    """Where streamed prices come from; the stream's host of ``data_url`` if None."""
     data_requests_per_minute: int = Field(default=200, gt=0)
     """The limit of the data plan: 200 on Basic, 10,000 on Algo Trader Plus."""
 
@@ -66,6 +74,27 @@ class AlpacaConfig(BrokerConfig):
         url = check_url(value, allow_plain_http=info.data.get("allow_plain_http", False))
         # Vendors' own variables often end in the version, which every path here has already.
         return url.removesuffix("/v2")
+
+    @field_validator("stream_url", "data_stream_url")
+    @classmethod
+    def _check_stream_url(cls, value: str | None) -> str | None:
+        return None if value is None else check_stream_url(value)
+
+    @property
+    def order_stream(self) -> str:
+        """The URL of the stream of order updates."""
+        return self.stream_url or f"{stream_url_of(self.base_url)}/stream"
+
+    @property
+    def data_stream(self) -> str:
+        """What the URLs of all market-data streams begin with."""
+        if self.data_stream_url is not None:
+            return self.data_stream_url
+        host = urlsplit(self.data_url).hostname or ""
+        # https://docs.alpaca.markets/docs/streaming-market-data: stream.data.alpaca.markets.
+        if host.endswith(".alpaca.markets"):
+            return f"wss://stream.{host}"
+        return stream_url_of(self.data_url)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, ClassVar, TypeVar
 
 from sentio_async.base import Capability, check_symbol
@@ -11,6 +12,7 @@ from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.alpaca.batches import ask_about, not_found, send_about
 from sentio_async.connectors.alpaca.config import AlpacaConfig, credential_of, sign_with
 from sentio_async.connectors.alpaca.data_extras import AlpacaDataExtras
+from sentio_async.connectors.alpaca.stream import AlpacaStreams
 from sentio_async.connectors.alpaca.walks import walk_history
 from sentio_async.connectors.alpaca.wire import data_screener, sessions
 from sentio_async.connectors.alpaca.wire.data_api import (
@@ -27,8 +29,21 @@ from sentio_async.connectors.alpaca.wire.data_status import read_market_status
 from sentio_async.events import Listener
 from sentio_async.http.client import AsyncClient, Resources
 from sentio_async.http.endpoint import Call
-from sentio_async.models import Bar, Bars, Batch, MarketStatus, Page, Quote, Rows, Snapshot, Trade
+from sentio_async.models import (
+    Bar,
+    Bars,
+    Batch,
+    MarketStatus,
+    Page,
+    Quote,
+    Rows,
+    Snapshot,
+    Trade,
+    TradingDay,
+)
 from sentio_async.resilience.limiter import Window
+from sentio_async.streams import FeedStatus
+from sentio_async.streams.subscription import Part
 
 __all__ = ["AlpacaData"]
 
@@ -60,8 +75,10 @@ class AlpacaData(AlpacaDataExtras):
             Capability.CORPORATE_ACTIONS,
             Capability.CRYPTO,
             Capability.FOREX,
+            Capability.QUOTE_STREAM,
         }
     )
+    bar_channels: ClassVar[tuple[str, ...]] = ("bars", "updated_bars")
     _config: AlpacaConfig
 
     def __init__(
@@ -94,6 +111,20 @@ class AlpacaData(AlpacaDataExtras):
             buckets={"default": _TRADING_QUOTA},
             credential=credential_of(settings),
         )
+        self._streams = AlpacaStreams(settings, self._resources, self, self._read_days)
+
+    async def _read_days(self, start: date, end: date) -> Rows[TradingDay]:
+        return await self._trading.send(sessions.calendar(start=start, end=end))
+
+    def _parts(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Part]:
+        return self._streams.parts(channels, symbols)
+
+    def get_stream_status(self) -> tuple[FeedStatus, ...]:
+        """How the connections of streams are; costs nothing."""
+        return self._streams.status()
+
+    async def _close(self) -> None:
+        await self._streams.aclose()
 
     async def _check(self) -> str | None:
         await self._session.send(data_screener.stock_exchanges())

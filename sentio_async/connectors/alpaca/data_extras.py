@@ -9,7 +9,13 @@ from typing import Any, Literal
 
 from sentio_async.connectors.alpaca.batches import ask_about
 from sentio_async.connectors.alpaca.data_rates import AlpacaRates
-from sentio_async.connectors.alpaca.data_values import ActiveStock, DayAuctions, Movers, OrderBook
+from sentio_async.connectors.alpaca.data_values import (
+    ActiveStock,
+    BookUpdate,
+    DayAuctions,
+    Movers,
+    OrderBook,
+)
 from sentio_async.connectors.alpaca.walks import walk, walk_history
 from sentio_async.connectors.alpaca.wire import (
     data_crypto,
@@ -22,13 +28,18 @@ from sentio_async.connectors.alpaca.wire.data_api import ANY_TIME, Moment, Span
 from sentio_async.connectors.alpaca.wire.data_pages import SpanPages
 from sentio_async.http.endpoint import Call
 from sentio_async.models import (
+    Bar,
     Batch,
     CorporateAnnouncement,
+    Imbalance,
     NewsArticle,
     OptionSnapshot,
     Page,
+    PriceBand,
     Rows,
+    TradingStatus,
 )
+from sentio_async.streams import Policy, Subscription
 
 __all__ = ["AlpacaDataExtras"]
 
@@ -83,6 +94,30 @@ class AlpacaDataExtras(AlpacaRates):
 
         pages = SpanPages(Span(start=start, end=end), limit=limit)
         return walk_history(self._session, ask, pages, symbol)
+
+    def stream_news(self, *symbols: str, buffer: int | None = None) -> Subscription[NewsArticle]:
+        """Articles about some symbols as they appear; ``"*"`` for all."""
+        return self._stream(("news",), symbols, Policy.DROP_OLDEST, buffer=buffer)
+
+    def stream_statuses(self, *symbols: str) -> Subscription[TradingStatus]:
+        """Halts and resumptions of stocks."""
+        return self._stream(("statuses",), symbols, Policy.DROP_OLDEST)
+
+    def stream_price_bands(self, *symbols: str) -> Subscription[PriceBand]:
+        """Limit up, limit down: between which prices stocks may trade."""
+        return self._stream(("bands",), symbols, Policy.CONFLATE)
+
+    def stream_imbalances(self, *symbols: str) -> Subscription[Imbalance]:
+        """Imbalances of auctions."""
+        return self._stream(("imbalances",), symbols, Policy.CONFLATE)
+
+    def stream_daily_bars(self, *symbols: str) -> Subscription[Bar]:
+        """The day so far, every minute."""
+        return self._stream(("daily_bars",), symbols, Policy.CONFLATE)
+
+    def stream_order_books(self, *pairs: str) -> Subscription[BookUpdate]:
+        """Order books of crypto pairs: first the whole book, then what changes."""
+        return self._stream(("books",), pairs, Policy.DROP_OLDEST)
 
     async def get_order_books(self, pairs: Iterable[str]) -> Batch[OrderBook]:
         """The order books of crypto pairs."""

@@ -12,6 +12,7 @@ __all__ = [
     "BondPrice",
     "BondQuote",
     "BookLevel",
+    "BookUpdate",
     "CurrencyRate",
     "DayAuctions",
     "IndexValue",
@@ -53,6 +54,13 @@ class OrderBook(_Timed, frozen=True, gc=False, kw_only=True):
 
     bids: tuple[BookLevel, ...]
     asks: tuple[BookLevel, ...]
+
+
+class BookUpdate(OrderBook, frozen=True, gc=False, kw_only=True):
+    """What changed in an order book; a level of size 0.0 is gone."""
+
+    is_whole: bool = False
+    """This is the whole book: what was known before no longer counts."""
 
 
 class PerpetualPricing(_Timed, frozen=True, gc=False, kw_only=True):

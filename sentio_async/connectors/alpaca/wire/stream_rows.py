@@ -1,0 +1,395 @@
+"""The rows of Alpaca's market-data streams, in JSON and in MessagePack.
+
+https://docs.alpaca.markets/docs/real-time-stock-pricing-data
+
+Their letters are those of history, with the kind under ``T`` and the symbol under ``S``.  Times are
+text in JSON and the Timestamp extension in MessagePack; both keep their nanoseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec.msgpack import Ext
+
+from sentio_async import errors
+from sentio_async.connectors.alpaca.data_values import BookLevel, BookUpdate
+from sentio_async.connectors.alpaca.wire.data_rows import PROVIDER, Feed
+from sentio_async.http.reading import ns_from_text
+from sentio_async.models import (
+    Bar,
+    Imbalance,
+    NewsArticle,
+    PriceBand,
+    Quote,
+    Trade,
+    TradingStatus,
+)
+from sentio_async.streams.dialect import Lane
+
+__all__ = ["DATA", "lanes"]
+
+Time = str | Ext
+_TIMESTAMP = -1
+_SECONDS = (1 << 34) - 1
+_BILLION = 1_000_000_000
+_TAKER = {"B": "buy", "S": "sell"}
+# "C" takes a trade back; "E" says that it was a mistake.
+_CANCELLED = {"C": "canceled", "E": "incorrect"}
+
+
+class _Row(msgspec.Struct, tag_field="T", gc=False):
+    S: str
+    t: Time
+
+
+class RawTrade(_Row, tag="t"):
+    """A trade; crypto has ``tks`` and no exchange."""
+
+    p: float
+    s: float
+    i: int | str | None = None
+    x: str | None = None
+    c: tuple[str, ...] | str | None = None
+    z: str | None = None
+    tks: str | None = None
+
+
+class RawQuote(_Row, tag="q"):
+    """A quote."""
+
+    bp: float
+    ap: float
+    bs: float = 0.0
+    size_asked: float = msgspec.field(name="as", default=0.0)
+    bx: str | None = None
+    ax: str | None = None
+    c: tuple[str, ...] | str | None = None
+    z: str | None = None
+
+
+class RawBar(_Row, tag="b"):
+    """A minute bar."""
+
+    o: float
+    h: float
+    l: float  # noqa: E741 (the vendor's letter)
+    c: float
+    v: float
+    n: int | None = None
+    vw: float | None = None
+
+
+class RawUpdatedBar(RawBar, tag="u"):
+    """A minute bar again, with trades that came late."""
+
+
+class RawDailyBar(RawBar, tag="d"):
+    """The day so far."""
+
+
+class RawStatus(_Row, tag="s"):
+    """A halt, or its end."""
+
+    sc: str
+    sm: str = ""
+    rc: str = ""
+    rm: str = ""
+    z: str | None = None
+
+
+class RawBand(_Row, tag="l"):
+    """Limit up, limit down."""
+
+    u: float
+    d: float
+    i: str = ""
+    z: str | None = None
+
+
+class RawImbalance(_Row, tag="i"):
+    """An imbalance: the price at which the auction would be."""
+
+    p: float
+    z: str | None = None
+
+
+class RawCorrection(_Row, tag="c"):
+    """A trade that was told wrongly, and how it was."""
+
+    ci: int | str
+    cp: float
+    cs: float
+    x: str | None = None
+    oi: int | str | None = None
+    cc: tuple[str, ...] | None = None
+    z: str | None = None
+
+
+class RawCancel(_Row, tag="x"):
+    """A trade that is taken back."""
+
+    i: int | str
+    p: float
+    s: float
+    x: str | None = None
+    a: str = ""
+    z: str | None = None
+
+
+class RawLevel(msgspec.Struct, gc=False):
+    """A price and its size in an order book; size 0 takes the level away."""
+
+    p: float
+    s: float
+
+
+class RawBook(_Row, tag="o"):
+    """Levels that changed, or with ``r`` the whole book."""
+
+    b: tuple[RawLevel, ...] = ()
+    a: tuple[RawLevel, ...] = ()
+    r: bool = False
+
+
+class RawNews(msgspec.Struct, tag_field="T", tag="n"):
+    """An article."""
+
+    id: int | str
+    headline: str
+    created_at: Time
+    summary: str = ""
+    author: str | None = None
+    url: str | None = None
+    content: str = ""
+    symbols: tuple[str, ...] = ()
+    source: str | None = None
+
+
+DATA = (
+    RawTrade
+    | RawQuote
+    | RawBar
+    | RawUpdatedBar
+    | RawDailyBar
+    | RawStatus
+    | RawBand
+    | RawImbalance
+    | RawCorrection
+    | RawCancel
+    | RawBook
+    | RawNews
+)
+"""Every data message."""
+
+
+def _ns(time: Time) -> int:
+    """Epoch nanoseconds; the extension has three lengths."""
+    if isinstance(time, str):
+        return ns_from_text(time)
+    data: bytes = time.data  # type: ignore[assignment]
+    if len(data) == 8:
+        whole = int.from_bytes(data, "big")
+        return (whole & _SECONDS) * _BILLION + (whole >> 34)
+    return _ns_of_other_lengths(time)
+
+
+def _ns_of_other_lengths(time: Ext) -> int:
+    data = bytes(time.data)
+    if time.code == _TIMESTAMP and len(data) == 4:
+        return int.from_bytes(data, "big") * _BILLION
+    if time.code == _TIMESTAMP and len(data) == 12:
+        seconds = int.from_bytes(data[4:], "big", signed=True)
+        return seconds * _BILLION + int.from_bytes(data[:4], "big")
+    raise errors.DecodeError(f"a time is needed, not an extension of {len(data)} bytes")
+
+
+def _words(raw: tuple[str, ...] | str | None) -> tuple[str, ...]:
+    if isinstance(raw, tuple):
+        return raw
+    return (raw,) if raw and raw.strip() else ()
+
+
+def _code(raw: str | None) -> str | None:
+    return raw if raw and raw != " " else None
+
+
+Reader = Callable[[Any, int], Any]
+
+
+def _trade_reader(feed: Feed) -> Reader:
+    name, is_delayed = feed.name, feed.is_delayed
+
+    def read(raw: RawTrade, received_ns: int) -> Trade:
+        return Trade(
+            symbol=raw.S,
+            time_ns=_ns(raw.t),
+            provider=PROVIDER,
+            feed=name,
+            is_delayed=is_delayed,
+            received_ns=received_ns,
+            price=raw.p,
+            size=raw.s,
+            id="" if raw.i is None else str(raw.i),
+            exchange=raw.x or None,
+            conditions=_words(raw.c),
+            tape=raw.z or None,
+            taker_side=_TAKER.get(raw.tks, raw.tks) if raw.tks else None,
+        )
+
+    return read
+
+
+def _quote_reader(feed: Feed) -> Reader:
+    name, is_delayed = feed.name, feed.is_delayed
+
+    def read(raw: RawQuote, received_ns: int) -> Quote:
+        conditions = raw.c
+        return Quote(
+            symbol=raw.S,
+            time_ns=_ns(raw.t),
+            provider=PROVIDER,
+            feed=name,
+            is_delayed=is_delayed,
+            received_ns=received_ns,
+            bid=raw.bp,
+            ask=raw.ap,
+            bid_size=raw.bs,
+            ask_size=raw.size_asked,
+            bid_exchange=_code(raw.bx),
+            ask_exchange=_code(raw.ax),
+            conditions=conditions if type(conditions) is tuple else _words(conditions),
+            tape=raw.z or None,
+        )
+
+    return read
+
+
+def _bar_reader(feed: Feed) -> Reader:
+    name, is_delayed = feed.name, feed.is_delayed
+
+    def read(raw: RawBar, received_ns: int) -> Bar:
+        return Bar(
+            symbol=raw.S,
+            time_ns=_ns(raw.t),
+            provider=PROVIDER,
+            feed=name,
+            is_delayed=is_delayed,
+            received_ns=received_ns,
+            open=raw.o,
+            high=raw.h,
+            low=raw.l,
+            close=raw.c,
+            volume=raw.v,
+            trade_count=raw.n,
+            vwap=raw.vw,
+        )
+
+    return read
+
+
+def _common(raw: Any, received_ns: int, feed: Feed) -> dict[str, Any]:
+    return {
+        "symbol": raw.S,
+        "time_ns": _ns(raw.t),
+        "provider": PROVIDER,
+        "feed": feed.name,
+        "is_delayed": feed.is_delayed,
+        "received_ns": received_ns,
+    }
+
+
+def _correction(raw: RawCorrection, common: Mapping[str, Any]) -> Trade:
+    return Trade(
+        **common,
+        price=raw.cp,
+        size=raw.cs,
+        id=str(raw.ci),
+        exchange=raw.x or None,
+        conditions=_words(raw.cc),
+        tape=raw.z or None,
+        correction="corrected",
+        corrects=None if raw.oi is None else str(raw.oi),
+    )
+
+
+def _cancel(raw: RawCancel, common: Mapping[str, Any]) -> Trade:
+    return Trade(
+        **common,
+        price=raw.p,
+        size=raw.s,
+        id=str(raw.i),
+        exchange=raw.x or None,
+        tape=raw.z or None,
+        correction=_CANCELLED.get(raw.a, raw.a or "canceled"),
+        corrects=str(raw.i),
+    )
+
+
+def _status(raw: RawStatus, common: Mapping[str, Any]) -> TradingStatus:
+    return TradingStatus(
+        **common,
+        status=raw.sc,
+        status_text=raw.sm,
+        reason=raw.rc,
+        reason_text=raw.rm,
+        tape=raw.z or None,
+    )
+
+
+def _band(raw: RawBand, common: Mapping[str, Any]) -> PriceBand:
+    indicators = (raw.i,) if raw.i.strip() else ()
+    return PriceBand(**common, upper=raw.u, lower=raw.d, indicators=indicators, tape=raw.z or None)
+
+
+def _imbalance(raw: RawImbalance, common: Mapping[str, Any]) -> Imbalance:
+    return Imbalance(**common, price=raw.p, tape=raw.z or None)
+
+
+def _book(raw: RawBook, received_ns: int) -> BookUpdate:
+    return BookUpdate(
+        symbol=raw.S,
+        time_ns=_ns(raw.t),
+        bids=tuple(BookLevel(price=level.p, size=level.s) for level in raw.b),
+        asks=tuple(BookLevel(price=level.p, size=level.s) for level in raw.a),
+        is_whole=raw.r,
+    )
+
+
+def _article(raw: RawNews, received_ns: int) -> NewsArticle:
+    return NewsArticle(
+        id=str(raw.id),
+        headline=raw.headline,
+        url=raw.url or None,
+        published_ns=_ns(raw.created_at),
+        provider=PROVIDER,
+        symbols=raw.symbols,
+        author=raw.author or None,
+        source=raw.source or None,
+        summary=raw.summary,
+        content=raw.content,
+    )
+
+
+def lanes(feed: Feed) -> Mapping[type, Lane]:
+    """The data messages by kind, for a feed that goes by this name."""
+
+    def usual(read: Callable[[Any, Mapping[str, Any]], Any]) -> Reader:
+        return lambda raw, received_ns: read(raw, _common(raw, received_ns, feed))
+
+    return {
+        RawTrade: Lane("trades", _trade_reader(feed)),
+        RawCorrection: Lane("trades", usual(_correction)),
+        RawCancel: Lane("trades", usual(_cancel)),
+        RawQuote: Lane("quotes", _quote_reader(feed)),
+        RawBar: Lane("bars", _bar_reader(feed)),
+        RawUpdatedBar: Lane("updated_bars", _bar_reader(feed)),
+        RawDailyBar: Lane("daily_bars", _bar_reader(feed)),
+        RawStatus: Lane("statuses", usual(_status)),
+        RawBand: Lane("bands", usual(_band)),
+        RawImbalance: Lane("imbalances", usual(_imbalance)),
+        RawBook: Lane("books", _book),
+        RawNews: Lane("news", _article),
+    }
