@@ -154,6 +154,8 @@ class Session:
             exc.connector = exc.connector or self._config.label
             exc.operation = exc.operation or call.endpoint.label
             exc.request = exc.request or redactor.scrub(self._show(call))
+            if exc.phase == "connect":
+                exc.message = f"{self.host}: {exc.message}; is it up, and the address right?"
             raise
 
     async def _exchange(self, call: Call[Any], expires_at: float) -> Answer:
