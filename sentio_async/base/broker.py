@@ -21,8 +21,11 @@ from sentio_async.models.trading import (
     CloseResult,
     Fill,
     Order,
+    OrderUpdate,
     Position,
 )
+from sentio_async.streams import Policy, Subscription
+from sentio_async.streams.subscription import Callback, Part
 
 __all__ = ["BrokerConnector", "Number"]
 
@@ -84,6 +87,23 @@ class BrokerConnector(OrderCalls):
         """The account's worth over time."""
         self._unsupported(Capability.PORTFOLIO_HISTORY)
 
-    def stream_order_updates(self) -> AsyncIterator[Order]:
-        """Changes of orders as they happen."""
+    def stream_order_updates(self, *, buffer: int | None = None) -> Subscription[OrderUpdate]:
+        """What happens to orders, as it happens; nothing is left out.
+
+        After every connection, the first one included, open orders and executions are asked for
+        first: what was missed comes with ``is_reconciled``.  ``is_current`` says whether that is
+        done.
+        """
+        return Subscription([self._order_part()], Policy.KEEP, buffer=buffer)
+
+    def on_order_updates(self, callback: Callback) -> Subscription[OrderUpdate]:
+        """Call a function, or a coroutine function, with everything that happens to orders."""
+        return Subscription([self._order_part()], Policy.KEEP, callback=callback)
+
+    def _order_part(self) -> Part:
         self._unsupported(Capability.ORDER_UPDATES)
+
+    @property
+    def hears_of_orders(self) -> bool:
+        """Order updates are wanted, come, and nothing that was missed is still to be found out."""
+        return False

@@ -37,6 +37,7 @@ class Route:
         self.targets: tuple[Target, ...] = ()
         """Where rows go now."""
         self._listening: tuple[Target, ...] = ()
+        self._seen: dict[Any, None] = {}
         self._plan = plan
         self._hold_limit = hold_limit
         self._failed = failed
@@ -51,12 +52,16 @@ class Route:
             self.targets = self._listening
 
     def _once(self, targets: tuple[Target, ...]) -> Target:
-        recent = self.recent
+        seen, most = self._seen, self._plan.memory
 
         def hand_on_once(row: Any) -> None:
             key = key_of(row)
-            if all(key_of(each) != key for each in recent):
-                self._give(row, targets)
+            if key in seen:
+                return
+            seen[key] = None
+            if len(seen) > most:
+                del seen[next(iter(seen))]
+            self._give(row, targets)
 
         return hand_on_once
 

@@ -13,6 +13,7 @@ from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.alpaca.config import AlpacaConfig, credential_of, sign_with
 from sentio_async.connectors.alpaca.extras import AlpacaExtras
+from sentio_async.connectors.alpaca.order_stream import AlpacaOrderStream
 from sentio_async.connectors.alpaca.wire import trading as wire
 from sentio_async.connectors.alpaca.wire.paging import IdPages, OrderPages
 from sentio_async.events import Listener
@@ -35,6 +36,7 @@ from sentio_async.models import (
 )
 from sentio_async.orders.venue import BrokerClass
 from sentio_async.resilience.limiter import Window
+from sentio_async.streams.subscription import Part
 
 __all__ = ["AlpacaBroker"]
 
@@ -70,6 +72,7 @@ class AlpacaBroker(AlpacaExtras):
             Capability.CALENDAR,
             Capability.WATCHLISTS,
             Capability.PAPER_TRADING,
+            Capability.ORDER_UPDATES,
         }
     )
     # client_order_id "must be unique", also when the first order has ended.
@@ -95,6 +98,19 @@ class AlpacaBroker(AlpacaExtras):
             buckets={"default": _QUOTA},
             credential=credential_of(self._config),
         )
+        self._order_stream = AlpacaOrderStream(self._config, self._resources, self)
+
+    def _order_part(self) -> Part:
+        return self._order_stream.part
+
+    @property
+    def hears_of_orders(self) -> bool:
+        """Order updates are wanted, come, and nothing that was missed is still to be found out."""
+        return self._order_stream.is_current
+
+    async def _close(self) -> None:
+        await self._order_stream.aclose()
+        await super()._close()
 
     async def _check(self) -> str | None:
         account = await self.get_account()

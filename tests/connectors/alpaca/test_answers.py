@@ -271,8 +271,3 @@ async def test_orders_are_read_over_several_pages(alpaca, broker):
     found = [order.id async for order in broker.iter_orders(page_size=3)]
 
     assert found == ["0", "1", "2"]
-
-
-async def test_what_is_not_offered_says_so(broker):
-    with pytest.raises(errors.NotSupportedError):
-        broker.stream_order_updates()

@@ -1,0 +1,179 @@
+"""Alpaca's order updates, and what became of orders while nothing was heard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+from sentio_async.connectors.alpaca.config import AlpacaConfig
+from sentio_async.connectors.alpaca.stream import keys_of
+from sentio_async.connectors.alpaca.wire.stream_orders import (
+    ORDERS,
+    AlpacaOrderDialect,
+    read_update,
+    update_from_fill,
+    update_from_order,
+)
+from sentio_async.http.client import Resources
+from sentio_async.http.reading import utc_from_ns
+from sentio_async.models import Fill, Order, OrderUpdate
+from sentio_async.streams import Feed, Gap, Plan, World
+from sentio_async.streams.dialect import Lane
+from sentio_async.streams.subscription import Part
+
+__all__ = ["AlpacaOrderStream", "Heard", "OrderBooks"]
+
+_MARGIN = timedelta(minutes=5)
+"""How far before the loss is looked: clocks differ, and the venue may have been late."""
+_ENDED = 10_000
+"""Ended orders that are remembered."""
+
+
+class OrderBooks(Protocol):
+    """Where orders and executions are asked for."""
+
+    async def get_order(self, order_id: str, *, nested: bool = False) -> Order:
+        """One order."""
+        ...
+
+    def iter_orders(self, *, status: str = "all", **filters: Any) -> AsyncIterator[Order]:
+        """Many orders."""
+        ...
+
+    def iter_fills(self, **filters: Any) -> AsyncIterator[Fill]:
+        """Executions."""
+        ...
+
+
+class Heard:
+    """What has been told of each order: its state, and how much of it is filled."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, tuple[str, Decimal]] = {}
+        self._ended: dict[str, tuple[str, Decimal]] = {}
+
+    def note(self, order: Order) -> None:
+        """An order was told of."""
+        state = (order.venue_status, order.filled_qty)
+        if not order.is_final:
+            # What is told late does not open again what has ended.
+            if order.id not in self._ended:
+                self.open[order.id] = state
+            return
+        self.open.pop(order.id, None)
+        self._ended[order.id] = state
+        if len(self._ended) > _ENDED:
+            del self._ended[next(iter(self._ended))]
+
+    def is_known(self, order: Order) -> bool:
+        """Exactly this was told already."""
+        state = self.open.get(order.id) or self._ended.get(order.id)
+        return state == (order.venue_status, order.filled_qty)
+
+    def filled(self, order_id: str) -> Decimal:
+        """How much of an order is known to be filled."""
+        state = self.open.get(order_id) or self._ended.get(order_id)
+        return Decimal(0) if state is None else state[1]
+
+
+class AlpacaOrderStream:
+    """One feed of order updates; after every connection, orders and executions are asked for."""
+
+    def __init__(self, config: AlpacaConfig, resources: Resources, books: OrderBooks) -> None:
+        self._books = books
+        self._heard = Heard()
+        self._feed: Feed | None = None
+        self._config = config
+        self._resources = resources
+
+    @property
+    def part(self) -> Part:
+        """The feed and its only topic."""
+        if self._feed is None:
+            self._feed = self._make()
+        return self._feed, (ORDERS,)
+
+    @property
+    def feed(self) -> Feed | None:
+        """The feed, if anybody has wanted it."""
+        return self._feed
+
+    @property
+    def is_current(self) -> bool:
+        """Updates come, and nothing that was missed is still being found out."""
+        return self._feed is not None and self._feed.is_current((ORDERS,))
+
+    async def aclose(self) -> None:
+        """End the connection."""
+        if self._feed is not None:
+            await self._feed.aclose()
+
+    def _make(self) -> Feed:
+        dialect = AlpacaOrderDialect(self._config.order_stream, keys_of(self._config))
+        dialect.lanes = {
+            kind: Lane(lane.channel, self._read) for kind, lane in dialect.lanes.items()
+        }
+        plan = Plan(
+            self.reconcile,
+            memory=2_000,
+            at_first=True,
+            is_essential=True,
+            of_everything=True,
+            is_unique=True,
+        )
+        return Feed(
+            dialect,
+            {"orders": plan},
+            name=f"{self._config.label}.orders",
+            world=World(clock=self._resources.clock, listeners=self._resources.listeners),
+        )
+
+    def _read(self, raw: Any, _received_ns: int) -> OrderUpdate:
+        update = read_update(raw.data)
+        self._heard.note(update.order)
+        return update
+
+    async def reconcile(self, gap: Gap) -> list[OrderUpdate]:
+        """What happened to orders in a gap; with none before it, what is open now."""
+        before = {**self._heard.open}
+        filled = {order_id: state[1] for order_id, state in before.items()}
+        now: dict[str, Order] = {}
+        async for order in self._books.iter_orders(status="open"):
+            now[order.id] = order
+        if gap.from_ns == gap.to_ns:
+            return self._news(now, gap)
+        since = utc_from_ns(gap.from_ns) - _MARGIN
+        async for order in self._books.iter_orders(status="all", after=since):
+            now.setdefault(order.id, order)
+        for order_id in before.keys() - now.keys():
+            now[order_id] = await self._books.get_order(order_id)
+        fills = await self._missed_fills(gap, now, filled)
+        return [*fills, *self._news(now, gap)]
+
+    def _news(self, now: dict[str, Order], gap: Gap) -> list[OrderUpdate]:
+        fresh = [order for order in now.values() if not self._heard.is_known(order)]
+        for order in fresh:
+            self._heard.note(order)
+        return [update_from_order(order, gap.to_ns) for order in fresh]
+
+    async def _missed_fills(
+        self, gap: Gap, orders: dict[str, Order], filled: dict[str, Decimal]
+    ) -> list[OrderUpdate]:
+        """Executions that nobody told of; those of which the total was known are no news."""
+        found: list[OrderUpdate] = []
+        since = utc_from_ns(gap.from_ns) - _MARGIN
+        async for fill in self._books.iter_fills(after=since):
+            known = filled.get(fill.order_id, self._heard.filled(fill.order_id))
+            if fill.cumulative_qty is not None and fill.cumulative_qty <= known:
+                continue
+            order = orders.get(fill.order_id)
+            if order is None:
+                order = orders[fill.order_id] = await self._books.get_order(fill.order_id)
+            update = update_from_fill(fill, order)
+            # Not before the gap, or it would count as known: clocks differ by less than that.
+            at_ns = max(update.time_ns, gap.from_ns)
+            found.append(update.model_copy(update={"nanoseconds": {"at": at_ns}}))
+        found.reverse()
+        return found
