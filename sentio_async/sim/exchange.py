@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sentio_async.sim.market import Market
     from sentio_async.sim.matching import Engine
     from sentio_async.sim.prices import Hours
+    from sentio_async.sim.streams import Streams
 
 log = logging.getLogger("sentio_async.sim")
 
@@ -87,6 +88,21 @@ class Addresses:
     control: str = ""
     smtp_host: str = ""
     smtp_port: int = 0
+
+    @property
+    def alpaca_trading_stream(self) -> str:
+        """Where Alpaca tells of orders."""
+        return f"{_ws(self.alpaca_trading)}/stream"
+
+    @property
+    def alpaca_data_stream(self) -> str:
+        """In front of Alpaca's feeds: `/v2/iex`, `/v1beta3/crypto/us` and so on."""
+        return _ws(self.alpaca_data)
+
+    @property
+    def polygon_stream(self) -> str:
+        """In front of Polygon's markets: `/stocks`, `/options`, `/crypto` and so on."""
+        return _ws(self.polygon)
 
     def as_json(self) -> dict[str, Any]:
         """The same by name, without the venues that are not there."""
@@ -156,7 +172,10 @@ class Exchange:
         if self._has_market:
             market, engine = _new_market(clock, seed, replay, hours)
         limits, faults = Limits(clock.wall_ns), FaultScript(seed=seed)
-        return State(clock=clock, market=market, engine=engine, limits=limits, faults=faults)
+        state = State(clock=clock, market=market, engine=engine, limits=limits, faults=faults)
+        if self._has_market:
+            state.streams.follow(market)
+        return state
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -233,9 +252,10 @@ class Exchange:
         try:
             while True:
                 self.state.engine.tick()
+                self.state.streams.pump()
                 await asyncio.sleep(TICK)
         except Exception as exc:
-            log.exception("the engine has failed; no order will fill any more")
+            log.exception("the engine has failed; nothing will happen any more")
             self._failure = exc
 
     @property
@@ -259,6 +279,11 @@ class Exchange:
     def requests(self) -> "deque[Seen]":
         """Every HTTP request a venue saw, oldest first, without secrets."""
         return self.state.requests
+
+    @property
+    def streams(self) -> "Streams":
+        """The WebSockets: their settings, who listens, and what may be told to them."""
+        return self.state.streams
 
     def add_fault(self, rule: FaultRule) -> None:
         """Let one more thing go wrong from now on."""
@@ -328,6 +353,10 @@ class Exchange:
                     await asyncio.sleep(0)
         finally:
             end()
+
+
+def _ws(url: str) -> str:
+    return "ws" + url.removeprefix("http") if url else ""
 
 
 def _check(what: str, given: Iterable[str], known: Iterable[str]) -> None:

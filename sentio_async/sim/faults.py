@@ -3,6 +3,11 @@
 A rule says where (venue, method, path), when (n-th call, every k-th, with what probability, how
 many times) and what. `*_after` and every kind in `EXECUTED` run the real handler to its end
 first: the order exists, whatever the client is told. All others never reach the handler.
+
+A WebSocket's handshake is a GET like any other, so every kind that does not need an answer to
+spoil strikes it (429 with `status`). Once the socket is open, the kinds in `ON_SOCKET` strike at
+the `STEPS` of its conversation, which stand in the place of the method:
+`FaultRule(kind="socket_drop", path="/v2/iex", method="SUBSCRIBED", nth=1)`.
 """
 
 import fnmatch
@@ -51,9 +56,53 @@ EXECUTED: Final = frozenset(
 )
 # Before any request, so `method` and `path` do not apply.
 ON_ACCEPT: Final = frozenset({"drop_accept", "reset_accept"})
+# What may go wrong with one message of an open WebSocket, whatever the step a rule names.
+ON_MESSAGE: Final = frozenset(
+    {
+        "socket_lose",  # it is never sent
+        "socket_duplicate",  # it comes twice
+        "socket_reorder",  # it comes after the next one
+        "socket_burst",  # it comes `size` times (1000 when 0)
+        "socket_cut",  # half of its frame, then FIN
+    }
+)
+# What may go wrong on an open WebSocket at any step; a message about to be sent is lost if the
+# connection ends.
+ON_SOCKET: Final = ON_MESSAGE | frozenset(
+    {
+        "socket_drop",  # FIN without a close frame
+        "socket_reset",  # RST
+        "socket_close",  # a close frame with code `status` (1001 below 1000), reason `body`
+        "socket_mute",  # answers pings and nothing else, for `delay` seconds (for ever when 0)
+        "socket_freeze",  # neither reads nor writes, for `delay` seconds (for ever when 0)
+        "socket_stall",  # holds back what it has to say for `delay` seconds, then all at once
+        "socket_evict",  # the vendor's words for a client that reads too slowly, then the end
+        "socket_limit",  # the vendor's words for one connection too many, then the end
+        "socket_error",  # the vendor's error `status` with text `body`; the socket stays open
+        "socket_broken",  # bytes that are no WebSocket frame
+        "socket_garbage",  # a message (`body`) that is not in the vendor's format
+    }
+)
+# The steps of a conversation. OPEN: the handshake is done and nothing was said. WELCOMED: the
+# greeting was sent. AUTH, SUBSCRIBE: the client's words are in and not yet answered.
+# AUTHENTICATED, SUBSCRIBED: they were answered with yes. MESSAGE: a message is about to be sent.
+MESSAGE: Final = "MESSAGE"
+STEPS: Final = (
+    "OPEN",
+    "WELCOMED",
+    "AUTH",
+    "AUTHENTICATED",
+    "SUBSCRIBE",
+    "SUBSCRIBED",
+    MESSAGE,
+)
 # Whose `delay` is how long they last.
 SILENT: Final = frozenset({"silence", "silence_after"})
-KINDS: Final = DELAYS | NOT_EXECUTED | EXECUTED | ON_ACCEPT
+LASTING: Final = frozenset({"socket_mute", "socket_freeze", "socket_stall"})
+ON_HTTP: Final = DELAYS | NOT_EXECUTED | EXECUTED | ON_ACCEPT
+# A handshake has no answer of its own that could be cut or spoilt.
+ON_HANDSHAKE: Final = NOT_EXECUTED | {"delay"}
+KINDS: Final = ON_HTTP | ON_SOCKET
 
 APPLIED = 10_000
 
@@ -64,7 +113,8 @@ class FaultRule:
 
     `venue`, `method` and `path` are globs (`*` also matches `/`); a path that starts with
     `re:` is a regular expression that must match whole. `nth` and `every` count the calls that
-    match, from 1. `delay` is in seconds and precedes every kind of fault.
+    match, from 1, whichever connection they come from. `delay` is in seconds and precedes every
+    kind of fault that is not said to last so long. On an open socket, `method` is the step.
     """
 
     kind: str
@@ -90,8 +140,10 @@ class FaultRule:
                 raise ValueError(f"{name}: {value!r} is not a whole number from 1 up")
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability: {self.probability!r} is not between 0 and 1")
-        if not 100 <= self.status <= 999:
+        if not 100 <= self.status <= (4999 if self.kind in ON_SOCKET else 999):
             raise ValueError(f"status: {self.status!r} is not an HTTP or SMTP status")
+        if self.kind in ON_SOCKET and not fnmatch.filter(STEPS, self.method.upper()):
+            raise ValueError(f"method: {self.method!r} is none of the steps {', '.join(STEPS)}")
         if self.delay < 0 or self.size < 0:
             raise ValueError("delay and size: must not be negative")
 
@@ -109,6 +161,8 @@ class FaultRule:
             return False
         if self.kind in ON_ACCEPT:
             return method == ACCEPT
+        if self.kind in ON_MESSAGE and method != MESSAGE:
+            return False
         if method == ACCEPT or not fnmatch.fnmatchcase(method.upper(), self.method.upper()):
             return False
         if self.path.startswith("re:"):
@@ -198,7 +252,7 @@ class FaultScript:
         self._rules.clear()
 
     def strikes(
-        self, venue: str, method: str, path: str, kinds: Container[str] = KINDS
+        self, venue: str, method: str, path: str, kinds: Container[str] = ON_HTTP
     ) -> list[FaultRule]:
         """The faults this call meets, delays first; at most one that is not a delay.
 

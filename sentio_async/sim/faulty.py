@@ -12,8 +12,16 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sentio_async.sim.faults import ACCEPT, DELAYS, SILENT, Applied, FaultRule
-from sentio_async.sim.limits import REFUSED
+from sentio_async.sim.faults import (
+    ACCEPT,
+    DELAYS,
+    ON_HANDSHAKE,
+    ON_HTTP,
+    SILENT,
+    Applied,
+    FaultRule,
+)
+from sentio_async.sim.limits import REFUSED, is_handshake
 from sentio_async.sim.serving import Wire, reset, seen_of, wire_of
 from sentio_async.sim.state import State
 
@@ -133,7 +141,8 @@ class Faulty:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve as usual, or as the first rule that fires has it."""
         call = (self._venue, scope["method"], scope["path"])
-        rules = self._state.faults.strikes(*call)
+        kinds = ON_HANDSHAKE if is_handshake(scope) else ON_HTTP
+        rules = self._state.faults.strikes(*call, kinds=kinds)
         if not rules:
             await self._app(scope, receive, send)
             return

@@ -100,7 +100,9 @@ class Limited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count, refuse or serve, and add the vendor's headers to whatever is answered."""
-        verdict = self._limits.take(self._venue, credential_in(scope))
+        # Streams have hosts of their own, and limits on connections instead.
+        is_counted = not is_handshake(scope)
+        verdict = self._limits.take(self._venue, credential_in(scope)) if is_counted else None
         if verdict is None:
             await self._app(scope, receive, send)
             return
@@ -122,6 +124,12 @@ class Limited:
         ]
         await announce({"type": "http.response.start", "status": 429, "headers": fixed})
         await announce({"type": "http.response.body", "body": body})
+
+
+def is_handshake(scope: Scope) -> bool:
+    """Whether a request asks for its connection to become a WebSocket."""
+    headers = scope["headers"]
+    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in headers)
 
 
 def _headers(verdict: Verdict) -> list[tuple[bytes, bytes]]:

@@ -2,7 +2,8 @@
 
 uvicorn's protocol without its server: that one installs signal handlers and ticks ten times a
 second, which makes every stop take 100 ms. Each request can reach its own socket
-(`wire_of(scope)`), which is what lets a fault cut, reset or mute it.
+(`wire_of(scope)`), which is what lets a fault cut, reset or mute it, and a stream take it over.
+A WebSocket's handshake is served as the GET it is.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import struct
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import uvicorn
@@ -34,11 +35,12 @@ BACKLOG = 1024
 class Wire:
     """The socket under one request, for bytes that no well-behaved server would send."""
 
-    __slots__ = ("_flow", "_transport")
+    __slots__ = ("_flow", "_http", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, flow: Any) -> None:
-        self._transport = transport
-        self._flow = flow
+    def __init__(self, http: HttpToolsProtocol) -> None:
+        self._http = http
+        self._transport = http.transport
+        self._flow = http.flow
 
     @property
     def is_closing(self) -> bool:
@@ -58,6 +60,32 @@ class Wire:
     def reset(self) -> None:
         """Hang up with a TCP reset; what was not yet read by the client is lost."""
         reset(self._transport)
+
+    def hand_over(self, heir: "Heir") -> bool:
+        """Let another protocol have the connection, unless the client has already left."""
+        connections = cast("set[Any]", self._http.connections)
+        connections.discard(self._http)
+        self._http.cycle.disconnected = True
+        if self._transport.is_closing():
+            return False
+        connections.add(heir)
+        self._transport.set_protocol(heir)
+        heir.inherit(self._transport, lambda: connections.discard(heir))
+        return True
+
+
+class Heir(asyncio.Protocol):
+    """What takes over a connection that began as HTTP."""
+
+    transport: asyncio.Transport
+
+    def inherit(self, transport: asyncio.Transport, gone: Callable[[], object]) -> None:
+        """Begin; `gone` is to be called once the connection is lost."""
+        raise NotImplementedError
+
+    def shutdown(self) -> None:
+        """The server stops: say goodbye."""
+        raise NotImplementedError
 
 
 def reset(transport: asyncio.BaseTransport) -> None:
@@ -166,8 +194,11 @@ def _protocol(
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            extensions: dict[str, Any] = {WIRE: Wire(self.transport, self.flow)}
+            extensions: dict[str, Any] = {WIRE: Wire(self)}
             self.scope["extensions"] = extensions
+
+        def _unsupported_upgrade_warning(self) -> None:
+            """Upgrades are supported, by whoever takes the connection over."""
 
         def on_headers_complete(self) -> None:
             self.server_state.default_headers = headers()
@@ -208,6 +239,14 @@ class Recorded:
             headers=without_secrets(headers),
             at=self._state.clock.now(),
         )
+
+
+def head_of(scope: Scope) -> bytes:
+    """The request line and headers as they came, in the form they could have come in."""
+    query = b"?" + scope["query_string"] if scope["query_string"] else b""
+    lines = [scope["method"].encode() + b" " + scope["raw_path"] + query + b" HTTP/1.1"]
+    lines += [name + b": " + value for name, value in scope["headers"]]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 def seen_of(scope: Scope) -> Seen:

@@ -13,6 +13,7 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sentio_async.sim.settings import MailSettings, SinkSettings
+from sentio_async.sim.streams import Streams
 
 if TYPE_CHECKING:
     from sentio_async.sim.clock import SimClock
@@ -152,6 +153,7 @@ class State:
     mail: MailSettings = field(default_factory=MailSettings)
     sink: SinkSettings = field(default_factory=SinkSettings)
     plans: dict[str, str] = field(default_factory=dict)
+    streams: Streams = field(default_factory=Streams)
 
     def credential(self, vendor: str, key: str | None) -> Credential | None:
         """Whose key this is, or None when that vendor does not know it."""

@@ -14,7 +14,14 @@ from starlette.routing import Route
 from raw_client import Heard, ask, connect, request
 from sentio_async.sim.clock import SimClock
 from sentio_async.sim.exchange import Exchange
-from sentio_async.sim.faults import DELAYS, EXECUTED, KINDS, SILENT, FaultRule, FaultScript
+from sentio_async.sim.faults import (
+    DELAYS,
+    EXECUTED,
+    ON_HTTP,
+    SILENT,
+    FaultRule,
+    FaultScript,
+)
 from sentio_async.sim.faulty import HTML, Faulty
 from sentio_async.sim.limits import ALPACA, Limited, Limits
 from sentio_async.sim.serving import Recorded, Server
@@ -117,10 +124,10 @@ async def sink():
 
 
 def test_every_kind_of_fault_is_tried_here():
-    assert set(CASES) == KINDS
+    assert set(CASES) == ON_HTTP
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", sorted(ON_HTTP))
 async def test_a_fault_is_what_it_says_and_tells_the_truth_about_execution(sink, kind):
     more, end, is_seen = CASES[kind]
     sink.add_fault(FaultRule(kind=kind, **more))

@@ -14,9 +14,10 @@ from sentio_async.sim.calendar import day_of, midnight_ns, session_on
 from sentio_async.sim.instruments import Instrument
 from sentio_async.sim.market import Bar
 from sentio_async.sim.state import State
-from sentio_async.sim.venues.alpaca import data_crypto, data_more, data_options
+from sentio_async.sim.venues.alpaca import data_crypto, data_more, data_options, data_stream
 from sentio_async.sim.venues.alpaca.data_asking import (
     RECENT,
+    SILENT,
     STOCK,
     Ask,
     Refused,
@@ -38,8 +39,6 @@ from sentio_async.sim.venues.tape import Tape
 from sentio_async.sim.venues.times import MINUTE, rfc3339
 
 ADJUSTMENTS = frozenset({"raw", "split", "dividend", "spin-off", "all"})
-# Feeds on which nothing of this exchange trades.
-SILENT = frozenset({"otc", "boats", "overnight"})
 
 
 def routes(state: State) -> list[BaseRoute]:
@@ -50,7 +49,7 @@ def routes(state: State) -> list[BaseRoute]:
         "quotes": _quotes,
         "auctions": _auctions,
     }
-    found: list[BaseRoute] = []
+    found: list[BaseRoute] = [*data_stream.routes(state)]
     for kind, latest in (
         ("bars", _latest_bar),
         ("trades", _latest_trade),

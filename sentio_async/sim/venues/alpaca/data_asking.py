@@ -31,6 +31,8 @@ from sentio_async.sim.venues.times import (
 
 # Quarter of an hour: what a plan without real-time SIP must stay behind.
 RECENT = 15 * MINUTE
+# Feeds on which nothing of this exchange trades.
+SILENT: Final = frozenset({"otc", "boats", "overnight"})
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")

@@ -1,7 +1,7 @@
 """Alpaca's trading API v2, as its documentation describes it.
 
 https://docs.alpaca.markets/reference/trading-api
-Left out: wallets, perpetuals, tokenization, locates and the event streams.
+Left out: wallets, perpetuals, tokenization, locates and the server-sent events.
 """
 
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from sentio_async.sim.venues.alpaca import (
     trading_issues,
     trading_orders,
     trading_positions,
+    trading_stream,
     trading_watchlists,
 )
 from sentio_async.sim.venues.alpaca.trading_asking import Handler, endpoint
@@ -76,7 +77,11 @@ def routes(state: State) -> list[BaseRoute]:
     known: list[BaseRoute] = [
         Route(path, endpoint(state, handler), methods=[method]) for method, path, handler in PATHS
     ]
-    return [*known, Route("/{rest:path}", _unknown, methods=list(METHODS))]
+    return [
+        *trading_stream.routes(state),
+        *known,
+        Route("/{rest:path}", _unknown, methods=list(METHODS)),
+    ]
 
 
 async def _unknown(request: Request) -> Response:
