@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-COMMANDS = ("demo", "sim")
+COMMANDS = ("demo", "orders", "sim")
 NAME = "sentio-async"
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130

@@ -62,9 +62,7 @@ class Carrier:
                 await self._find_out(entry)
                 return
             async with twins:
-                # A person may have settled it meanwhile.
-                if entry.is_open:
-                    await self._find_out(entry)
+                await self._find_out(entry)
         except Exception as exc:
             log.exception("%s: order %s is left to the next start", self._desk.name, entry.id)
             entry.is_ambiguous = True
@@ -237,12 +235,10 @@ class Carrier:
 
     async def _end_from_outside(self, entry: Entry, verdict: Verdict) -> None:
         """End it and the task that carries it, which would look on and keep its twins waiting."""
-        if not entry.is_open:
-            return
         carrier = entry.task
+        assert carrier is not None
         await self.end(entry, verdict)
-        if carrier is not None:
-            carrier.cancel()
+        carrier.cancel()
 
     # Stopping
 

@@ -160,8 +160,7 @@ class Entry:
         """The end is known: tell those who hold a handle, and keep no more than is needed."""
         watchers, self.watchers = self.watchers, _NOBODY
         for watcher in watchers:
-            if not watcher.done():
-                watcher.set_result(None)
+            watcher.set_result(None)
         self.task = None
 
     @classmethod

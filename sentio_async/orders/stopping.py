@@ -12,7 +12,6 @@ from sentio_async import errors
 from sentio_async.models.trading import Order
 from sentio_async.orders.desk import Desk
 from sentio_async.orders.happenings import TradingHalted, TradingResumed
-from sentio_async.orders.journal import Step
 from sentio_async.orders.rails import overfill
 from sentio_async.orders.venue import CancelsAll
 
@@ -131,8 +130,7 @@ class Stopper:
         entry = self._desk.by_order.get(order.id)
         if entry is None:
             return
-        if entry.step is Step.ACKED and entry.order is not None and entry.order.id == order.id:
-            entry.order = order
+        entry.order = order
         if not order.filled_qty:
             return
         entry.filled = {**entry.filled, order.id: order.filled_qty}

@@ -328,3 +328,17 @@ async def test_an_answer_heard_before_a_restart_is_kept(started):
         an_order(client_order_id=order.client_order_id), submitted_at=order.submitted_at
     )
     assert len(venue.sent()) == 2
+
+
+async def test_an_order_sent_twice_is_looked_for_since_the_first_time():
+    venue = ScriptedVenue(BrokerClass.WRITEONLY, LATE, *[unknown() for _ in range(9)])
+    venue.late_by, venue.lag = 1.0, 9.0
+    journal = await killed(venue, timeout=3, after=1.5)
+    venue.lag = 0.0
+    assert len(venue.sent()) > 1
+
+    gateway = a_gateway(venue, journal)
+    report = await gateway.start()
+
+    assert [order.id for order in report.placed] == list(venue.orders) == ["v1"]
+    await gateway.stop()

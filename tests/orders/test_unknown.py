@@ -18,6 +18,7 @@ from orders.venues import (
 )
 from sentio_async import errors
 from sentio_async.models.words import OrderStatus
+from sentio_async.orders.entry import Verdict
 from sentio_async.orders.happenings import OrderFound, OrderUnknown
 from sentio_async.orders.journal import MemoryJournal, Step
 from sentio_async.orders.policy import GatewayPolicy, Late
@@ -305,3 +306,48 @@ async def test_a_stopped_gateway_takes_nothing():
     for call in (gateway.submit(an_order()), gateway.cancel("1")):
         with pytest.raises(errors.InvalidRequestError, match="not started"):
             await call
+
+
+async def test_the_time_may_run_out_while_an_answer_is_written_down(started):
+    class SlowAtTheEnd(MemoryJournal):
+        async def write(self, *rows):
+            if rows[0].step is Step.ACKED:
+                await asyncio.sleep(5)
+            await super().write(*rows)
+
+    gateway = await started(ScriptedVenue(), SlowAtTheEnd(), policy=GatewayPolicy(timeout=2))
+
+    assert (await gateway.submit(an_order())).id == "v1"
+
+
+async def test_two_may_ask_one_handle(started):
+    _, venue, _, error = await a_late_order(started)
+    venue.take(an_order())
+
+    one, two = await asyncio.gather(error.handle.resolve(), error.handle.resolve())
+
+    assert one == two
+
+
+async def test_the_first_verdict_counts(started):
+    gateway, _, _, error = await a_late_order(started)
+    order = await error.handle.resolve()
+    entry = gateway._desk.by_key["k"]
+
+    await gateway._carrier.end(entry, Verdict(Step.NOT_PLACED, error=error))
+
+    assert await gateway.submit(an_order(), intent_key="k") == order
+
+
+async def test_a_twin_that_waits_ends_with_the_gateway():
+    venue = ScriptedVenue(BrokerClass.NONE, HANGS)
+    gateway = a_gateway(venue)
+    await gateway.start()
+    asking = [asyncio.ensure_future(gateway.submit(an_order())) for _ in range(3)]
+    await asyncio.sleep(1)
+
+    await gateway.stop()
+
+    ended = await asyncio.gather(*asking, return_exceptions=True)
+    assert {type(each) for each in ended} == {errors.OrderOutcomeUnknownError}
+    assert len(venue.sent()) == 1
