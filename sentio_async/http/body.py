@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from sentio_async import errors
+from sentio_async.http.redaction import redactor
 
 __all__ = ["read_body", "unpack"]
 
@@ -100,4 +101,5 @@ def _unpacker(encoding: str) -> _Gzip | None:
             return None
         case "gzip" | "x-gzip":
             return _Gzip()
-    raise errors.DecodeError(f"answer is encoded as {encoding[:40]!r}; only gzip was asked for")
+    shown = redactor.scrub(encoding)[:40]
+    raise errors.DecodeError(f"answer is encoded as {shown!r}; only gzip was asked for")

@@ -8,6 +8,7 @@ do the same to what they log; httpx logs whole URLs at INFO.
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import re
 from collections import Counter
@@ -43,6 +44,8 @@ _NAMED = re.compile(
     r"((?:bearer|basic)\s+)?[^\s&\"',;)}\]]+"
 )
 
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
+
 
 def _forms(secret: str) -> set[str]:
     """The ways in which a secret is written on a wire or in a log."""
@@ -54,8 +57,12 @@ def _forms(secret: str) -> set[str]:
         inner = text[(0, 2, 3)[shift] : len(text) - (1 if (len(raw) + shift) % 3 else 0)]
         if len(inner) >= 2 * _SHORTEST:
             forms |= {inner, inner.replace("+", "-").replace("/", "_")}
-    # And as Python shows texts and bytes.
+    # And as Python shows texts and bytes, and JSON texts; PHP's JSON escapes slashes.
+    in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
     forms |= {repr(secret)[1:-1], repr(raw)[2:-1]}
+    forms |= {form.replace("/", slash) for form in in_json for slash in ("/", "\\/")}
+    # Percent signs are followed by digits of either case.
+    forms |= {_PERCENT.sub(lambda found: found[0].lower(), form) for form in forms}
     return {form for form in forms if len(form) >= _SHORTEST}
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from sentio_async import errors
 from sentio_async.http.body import read_body
+from sentio_async.http.redaction import redactor
 
 
 async def read(*chunks, encoding="", limit=1000, keep_going=lambda: None):
@@ -98,3 +99,14 @@ async def test_it_is_asked_before_every_piece_whether_to_go_on():
     with pytest.raises(errors.DeadlineExceededError):
         await read(*[b"x"] * 10, keep_going=keep_going)
     assert len(asked) == 3
+
+
+async def test_an_encoding_that_repeats_a_secret_does_not_show_it():
+    redactor.add(["canary-of-27-letters-or-so"])
+    try:
+        with pytest.raises(errors.DecodeError) as caught:
+            await read(b"x", encoding="canary-of-27-letters-or-so")
+    finally:
+        redactor.remove(["canary-of-27-letters-or-so"])
+
+    assert "canary" not in str(caught.value)

@@ -1,6 +1,7 @@
 """Secrets are taken out of texts in every form, and out of what other libraries log."""
 
 import base64
+import json
 import logging
 import time
 from urllib.parse import quote, quote_plus
@@ -174,3 +175,20 @@ def test_scrubbing_a_long_text_is_quick(hiding):
 
 def test_the_redactor_does_not_show_what_it_knows(hiding):
     assert repr(hiding) == "<Redactor of 1 secrets>"
+
+
+@pytest.mark.parametrize("slash", ["/", "\\/"])
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_a_secret_is_hidden_as_json_writes_it(slash: str, is_ascii: bool) -> None:
+    redactor = Redactor()
+    redactor.add(['ab"c\\d/e+fé9'])
+    echo = json.dumps('ab"c\\d/e+fé9', ensure_ascii=is_ascii).replace("/", slash)
+
+    assert redactor.scrub(f"not a key: {echo}") == f'not a key: "{REDACTED}"'
+
+
+def test_a_secret_is_hidden_whatever_the_case_of_its_percent_signs() -> None:
+    redactor = Redactor()
+    redactor.add(["ab/cd=ef"])
+
+    assert redactor.scrub("ab%2fcd%3def ab%2Fcd%3Def") == f"{REDACTED} {REDACTED}"
