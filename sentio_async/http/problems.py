@@ -31,6 +31,7 @@ __all__ = [
 E = TypeVar("E", bound=BaseException)
 
 _MOST_OF_A_BODY = 2048
+_MOST_OF_A_MESSAGE = 1000
 _DEEPEST = 8
 _READ_FIELDS = ("field", "word")
 _REQUEST_IDS = ("x-request-id", "apca-request-id", "request-id")
@@ -211,7 +212,10 @@ def _unexplained(answer: Answer) -> Problem:
 
 
 def _redirect(answer: Answer) -> errors.APIError:
-    host = urlsplit(answer.headers.get("location", "")).hostname or "no host"
+    try:
+        host = urlsplit(answer.headers.get("location", "")).hostname or "no host"
+    except ValueError:
+        host = "what is no URL"
     return errors.APIError(
         f"redirected ({answer.status}) to {redactor.scrub(host)}; redirects are not followed, "
         "so that keys stay with the host they are for",
@@ -238,8 +242,15 @@ def from_problem(
         known["retry_after"] = problem.retry_after
         if problem.retry_after is None:
             known["retry_after"] = retry_after_from(answer.headers, decoded, now=now)
-        known["scope"] = answer.headers.get("x-ratelimit-scope")
-    return kind(redactor.scrub(problem.message), **known)
+        scope = answer.headers.get("x-ratelimit-scope")
+        known["scope"] = scope and redactor.scrub(scope)
+    return kind(_one_line(redactor.scrub(problem.message)), **known)
+
+
+def _one_line(text: str) -> str:
+    """A vendor's words without line ends and control characters, and not for pages on end."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[:_MOST_OF_A_BODY]).split())
+    return line if len(line) <= _MOST_OF_A_MESSAGE else f"{line[:_MOST_OF_A_MESSAGE]}… (cut)"
 
 
 def _kind_of(status: int) -> type[errors.APIError]:
@@ -258,5 +269,5 @@ def _request_id(answer: Answer) -> str | None:
     for name in _REQUEST_IDS:
         if text := answer.headers.get(name):
             # Older Polygon servers say it twice: "a, a".
-            return text.split(",", 1)[0].strip()
+            return redactor.scrub(text.split(",", 1)[0].strip())[:200]
     return None

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import time
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -16,7 +17,8 @@ from sentio_async.errors import Outcome
 from sentio_async.events import CallEnded, LimitObserved, RowSkipped
 from sentio_async.http.auth import BearerAuth, HeaderAuth
 from sentio_async.http.client import Resources
-from sentio_async.http.endpoint import Api, Parts
+from sentio_async.http.endpoint import Answer, Api, Parts, Problem
+from sentio_async.http.problems import from_answer
 from sentio_async.http.reading import read_rows
 from sentio_async.http.session import Session
 from sentio_async.resilience import RetryPolicy
@@ -69,6 +71,15 @@ class Server:
 
     async def __aexit__(self, *_):
         await self.client.aclose()
+
+
+wordy = Api("wordy", problem=lambda status, body, endpoint: Problem(body["message"]))
+
+
+@wordy.get("/words", returns=lambda raw: raw)
+def api_with_words() -> Parts:
+    """Read what is refused in words."""
+    return Parts()
 
 
 def ok(body=None, **headers):
@@ -499,3 +510,21 @@ async def test_two_sessions_of_one_key_share_their_quota_and_another_key_has_its
             for _ in range(3):
                 await twin.send(thing(), timeout=0.1)
         await other.send(thing(), timeout=0.1)
+
+
+async def test_a_vendors_words_are_one_line_and_not_pages():
+    text = json.dumps({"message": "bad\nERROR forged line\x1b[31m" + "A" * 100_000})
+    async with Server(refusal(400, text)) as server:
+        with pytest.raises(errors.BadRequestError) as caught:
+            await server.session().send(api_with_words())
+
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1200
+
+
+def test_a_redirect_to_what_is_no_url_is_an_error_of_ours():
+    answer = Answer(302, {"location": "http://[::1"}, b"")
+    error = from_answer(answer, thing(), None, now=datetime.now(UTC))
+
+    assert isinstance(error, errors.APIError)
+    assert "redirected (302) to what is no URL" in str(error)
