@@ -160,8 +160,14 @@ class Declared(Generic[P, T]):
         update_wrapper(self, build)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
-        """The request for these arguments."""
-        parts = self._build(*args, **kwargs)
+        """The request for these arguments; raises InvalidRequestError if they cannot be sent."""
+        try:
+            return self._made(self._build(*args, **kwargs))
+        except UnicodeEncodeError:
+            error = errors.InvalidRequestError("a text has half a character, which cannot be sent")
+        raise error
+
+    def _made(self, parts: Parts) -> Call[T]:
         has_body = parts.json is not NOTHING
         headers = dict(parts.headers)
         if has_body:

@@ -182,3 +182,9 @@ def test_calls_that_ask_the_same_have_one_identity():
 
 def test_a_call_does_not_show_what_it_carries():
     assert repr(parts("secret", key="secret")) == "<Call GET /things/{name}/parts>"
+
+
+def test_half_a_character_is_refused_before_it_is_sent():
+    for build in (lambda: parts("A", b="\ud800"), lambda: order({"symbol": "\ud800"})):
+        with pytest.raises(errors.InvalidRequestError, match="half a character"):
+            build()
