@@ -26,6 +26,9 @@ __all__ = [
 T = TypeVar("T")
 W = TypeVar("W")
 
+_ENOUGH = 1000
+"""So many bad rows before the first good one, and the others are no better: millions take long."""
+
 
 def decimal(value: Any) -> Decimal:
     """Money from the vendor's string or number."""
@@ -111,6 +114,8 @@ def read_rows(rows: Any, read: Callable[[Any], T], *, what: str) -> Rows[T]:
             good.append(read(raw))
         except (errors.DecodeError, KeyError, TypeError, ValueError, AttributeError) as exc:
             skipped.append(SkippedRow(index, f"{type(exc).__name__}: {exc}"[:200]))
+            if not good and len(skipped) >= _ENOUGH:
+                break
     if skipped and not good:
         raise errors.DecodeError(f"{what}: no row can be read; the first: {skipped[0].reason}")
     return Rows(good, skipped)

@@ -113,3 +113,11 @@ def test_no_rows_are_an_empty_list_and_bad_rows_are_not():
 def test_what_is_no_list_is_a_decode_error(rows):
     with pytest.raises(errors.DecodeError, match="things: a list is needed"):
         read_rows(rows, int, what="things")
+
+
+def test_millions_of_bad_rows_do_not_take_the_time_of_millions():
+    read = []
+
+    with pytest.raises(errors.DecodeError, match="no row can be read"):
+        read_rows([{}] * 100_000, lambda raw: read.append(raw) or raw["id"], what="orders")
+    assert len(read) < 10_000
