@@ -6,6 +6,7 @@ other call raises ``NotSupportedError`` and names who offers it.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -131,6 +132,7 @@ class BaseConnector:
         self._clock = self._resources.clock
         self._sessions: list[Session] = []
         self._connected_at: datetime | None = None
+        self._connecting: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         secrets = self._config.secrets()
         redactor.add(secrets)
         # Late answers may still be logged after disconnect, so they stay hidden until the end.
@@ -172,6 +174,14 @@ class BaseConnector:
 
     async def connect(self) -> None:
         """Reach the vendor and see that the credentials are right; a second call does nothing."""
+        loop = asyncio.get_running_loop()
+        if self._connecting is None or self._connecting[0] is not loop:
+            # A lock belongs to the loop in which somebody first had to wait for it.
+            self._connecting = (loop, asyncio.Lock())
+        async with self._connecting[1]:
+            await self._connect()
+
+    async def _connect(self) -> None:
         if self.is_connected:
             return
         self._resources.enter()

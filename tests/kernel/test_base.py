@@ -1,5 +1,6 @@
 """A connector that offers nothing says so, call by call, and names who does."""
 
+import asyncio
 import inspect
 
 import pytest
@@ -162,3 +163,19 @@ def test_a_name_is_what_the_settings_say():
     assert repr(ToyNotifier({"name": "desk"})) == "<ToyNotifier 'desk' not connected>"
     with pytest.raises(errors.ConfigurationError, match="client or resources"):
         ToyNotifier(client=object(), resources=object())
+
+
+class Slow(BareBroker):
+    """Its check takes a turn of the loop, so that two tasks can be inside it."""
+
+    async def _check(self):
+        await asyncio.sleep(0)
+
+
+async def test_tasks_that_connect_at_once_leave_nothing_open():
+    broker = Slow()
+    await asyncio.gather(broker.connect(), broker.connect(), broker.connect())
+    client = broker._resources.client
+    await broker.disconnect()
+
+    assert client.is_closed
