@@ -5,7 +5,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 SECOND = 1_000_000_000
+LONGEST = 100 * 366 * 86_400
+"""Seconds that `advance` takes at once: a century."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_NS = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * SECOND
 
 
 def time_of(ns: int) -> datetime:
@@ -55,7 +58,12 @@ class SimClock:
         """Let that many seconds pass at once."""
         if seconds < 0:
             raise ValueError(f"seconds: time does not run backwards, got {seconds}")
-        self._advanced += round(seconds * SECOND)
+        if not seconds <= LONGEST:
+            raise ValueError(f"seconds: at most {LONGEST} at once, got {seconds}")
+        advanced = round(seconds * SECOND)
+        if self._origin + self.elapsed_ns() + advanced > LAST_NS:
+            raise ValueError("seconds: the exchange's time ends with the year 2200")
+        self._advanced += advanced
 
     def follow(self, course: Callable[[int], int]) -> None:
         """Be led: `course(elapsed_ns)` answers the time, and must never fall."""

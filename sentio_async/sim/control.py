@@ -50,6 +50,9 @@ def _guarded(handler: Handler) -> Handler:
         host = request.headers.get("host", "").rsplit(":", 1)[0]
         if host not in LOOPBACK and host != (request.scope["server"] or ("",))[0]:
             return _refused("host: the control port answers to this machine only", 403)
+        # Nor may one that posts a plain form to it: browsers say where that comes from.
+        if request.method != "GET" and "origin" in request.headers:
+            return _refused("origin: the control port is not for web pages", 403)
         try:
             return await handler(request)
         except (TypeError, ValueError) as exc:

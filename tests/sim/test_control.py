@@ -117,3 +117,18 @@ async def test_a_web_page_elsewhere_cannot_steer_it(exchange):
     heard = await ask(exchange.addresses.control, data)
 
     assert heard.status == 403
+
+
+@pytest.mark.parametrize("seconds", ["1e12", "1e308", "Infinity", "NaN"])
+async def test_time_cannot_be_moved_where_no_clock_goes(exchange, seconds):
+    body = f'{{"seconds": {seconds}}}'.encode()
+    status, _ = await control(exchange, "POST", "/clock/advance", body)
+
+    assert status == 422
+    assert (await control(exchange, "GET", "/clock"))[0] == 200
+
+
+async def test_a_form_on_a_web_page_cannot_steer_it(exchange):
+    posted = request("POST", "/faults", b"[]", headers=[("Origin", "http://evil.example")])
+
+    assert (await ask(exchange.addresses.control, posted)).status == 403
