@@ -80,6 +80,7 @@ async def test_selling_more_than_there_is_names_what_is_there(shared):
         ({"symbol": "NXGL", "side": "sell"}, 422, 42210000, "cannot be sold short"),
         ({"qty": None, "notional": "0.5"}, 422, 42210000, "notional amount must be"),
         ({"qty": None, "notional": "5.555"}, 422, 42210000, "2 decimal places"),
+        ({"qty": "1" + "0" * 30}, 422, 42210000, "too large"),
         ({"qty": "1.0000000001"}, 422, 42210000, "9 decimal places"),
         ({"extended_hours": True}, 422, 42210000, "extended hours order must be"),
         ({"extended_hours": "yes"}, 422, 40010001, "invalid extended_hours"),

@@ -24,6 +24,8 @@ LEAST_NOTIONAL = Decimal(1)
 LEAST_CRYPTO = Decimal(1)
 # A short sale at the market is held to be worth this much more than the ask.
 SHORT_CUSHION = Decimal("1.03")
+LARGEST = Decimal(10) ** 15
+"""No amount of an order comes near it; beyond 28 digits arithmetic is not exact any more."""
 
 
 def check(asked: Asked, order: Order) -> None:
@@ -55,6 +57,10 @@ def _check_steps(order: Order) -> None:
         price = getattr(order, name)
         if price is not None:
             check_increment(instrument, name, price)
+    for name in ("qty", "notional", "limit_price", "stop_price"):
+        amount = getattr(order, name)
+        if amount is not None and amount >= LARGEST:
+            raise unprocessable(f"invalid {name}: {plain(amount)} is too large")
     if order.qty is not None and order.qty != order.qty.quantize(NANO):
         raise unprocessable("qty increment must be at most 9 decimal places")
     if order.notional is not None and order.notional != order.notional.quantize(Decimal("0.01")):
