@@ -19,6 +19,7 @@ from sentio_async.sim.venues.polygon import (
     market_status,
     reference,
     snapshots,
+    stream,
     ticks,
     universal,
 )
@@ -27,7 +28,7 @@ from sentio_async.sim.venues.polygon.asking import answer, request_id
 
 def routes(state: State) -> list[BaseRoute]:
     """Everything the host answers."""
-    found: list[BaseRoute] = []
+    found: list[BaseRoute] = [*stream.routes(state)]
     for part in (
         aggregates,
         ticks,
