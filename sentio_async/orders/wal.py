@@ -1,8 +1,8 @@
-"""Whether a write-ahead log of SQLite is whole.
+"""Whether the head of a write-ahead log of SQLite is whole.
 
-SQLite reads such a log up to the first frame that does not add up and drops the rest without a
-word.  After a kill that is right, the last frame was not finished; with more of the same log behind
-it, rows that were durable would be lost.
+SQLite drops a log whose head does not add up without a word, and every row in it.  Of the frames
+behind the head nothing can be said from outside: a killed process leaves unfinished ones, and the
+next one writes over some of them only.
 
 https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 """
@@ -15,40 +15,22 @@ from pathlib import Path
 __all__ = ["is_whole"]
 
 _HEADER = 32
-_FRAME = 24
 _MAGIC = 0x377F0682
 
 
 def is_whole(path: Path) -> bool:
-    """Nothing but an unfinished end is missing; true when there is no log."""
-    log = path.read_bytes() if path.exists() else b""
+    """The head adds up; true when there is no log."""
+    log = path.read_bytes()[:_HEADER] if path.exists() else b""
     if len(log) < _HEADER:
         return True
-    magic, _version, page_size = struct.unpack(">III", log[:12])
+    (magic,) = struct.unpack(">I", log[:4])
     if magic not in (_MAGIC, _MAGIC | 1):
         return False
-    order = ">" if magic & 1 else "<"
-    salts = log[16:24]
-    sums = _add(log[:24], order, (0, 0))
-    if sums != struct.unpack(">II", log[24:32]):
-        return False
-    size = _FRAME + page_size
-    starts = range(_HEADER, len(log) - size + 1, size)
-    for start in starts:
-        frame = log[start : start + size]
-        if frame[8:16] != salts:
-            # What an earlier round of the log has left.
-            return not any(
-                log[later + 8 : later + 16] == salts for later in starts if later > start
-            )
-        sums = _add(frame[:8] + frame[_FRAME:], order, sums)
-        if sums != struct.unpack(">II", frame[16:24]):
-            return start == starts[-1]
-    return True
+    return _sum(log[:24], ">" if magic & 1 else "<") == struct.unpack(">II", log[24:])
 
 
-def _add(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
-    one, two = sums
+def _sum(data: bytes, order: str) -> tuple[int, int]:
+    one = two = 0
     words = struct.unpack(f"{order}{len(data) // 4}I", data)
     for first, second in zip(words[::2], words[1::2], strict=True):
         one = (one + first + two) & 0xFFFFFFFF

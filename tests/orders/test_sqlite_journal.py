@@ -223,8 +223,8 @@ async def test_a_log_with_an_unfinished_end_is_read_up_to_it(path):
     assert len(read_journal(path)[1]) < 60
 
 
-@pytest.mark.parametrize("at", [0, 20, 30, 32 + 10, 32 + 24 + 500])
-async def test_a_log_with_a_hole_is_refused(path, at):
+@pytest.mark.parametrize("at", [0, 20, 30])
+async def test_a_log_with_a_damaged_head_is_refused(path, at):
     file, log = await a_log(path)
     file.write_bytes(log[:at] + bytes([log[at] ^ 4]) + log[at + 1 :])
 
@@ -232,12 +232,8 @@ async def test_a_log_with_a_hole_is_refused(path, at):
         await opened(path)
 
 
-async def test_what_an_earlier_round_has_left_in_the_log_is_no_hole(path):
+async def test_a_log_that_has_only_begun_is_no_damage(path):
     file, log = await a_log(path)
-    size = 4096 + 24
-    old = log[32 : 32 + size]
-    file.write_bytes(log + old[:8] + b"olderold" + old[16:])
-    assert wal.is_whole(file)
     file.write_bytes(b"short")
     assert wal.is_whole(file)
     swapped = bytearray(log[:32])

@@ -1,0 +1,163 @@
+"""The whole way to Alpaca, over a real socket with faults on it: exactly one order."""
+
+import asyncio
+
+import pytest
+
+from connectors.alpaca.trading import bought, resting
+from sentio_async import errors
+from sentio_async.clock import SYSTEM_CLOCK
+from sentio_async.connectors.alpaca.broker import AlpacaBroker
+from sentio_async.models import OrderStatus
+from sentio_async.orders.settings import BrokerConfig
+from sentio_async.orders.sqlite_journal import SqliteJournal
+from sentio_async.sim.faults import FaultRule
+
+pytestmark = pytest.mark.exchange(venues=["alpaca_trading", "alpaca_data"])
+
+FAULTS = [
+    {"kind": "drop_after"},
+    {"kind": "drop_before"},
+    {"kind": "reset_after"},
+    {"kind": "reset_before"},
+    {"kind": "status_after", "status": 504},
+    {"kind": "status", "status": 503},
+    {"kind": "status", "status": 429},
+    {"kind": "cut"},
+    {"kind": "garbage"},
+    {"kind": "truncated_json"},
+    {"kind": "html"},
+    {"kind": "bad_gzip"},
+]
+
+
+def connected(exchange, **more):
+    return AlpacaBroker({**exchange.settings("alpaca"), "breaker_failures": 100, **more})
+
+
+def fault(**more):
+    return FaultRule(**{"method": "POST", "path": "/v2/orders", **more})
+
+
+@pytest.mark.parametrize("what", FAULTS, ids=lambda what: "-".join(map(str, what.values())))
+async def test_one_order_whatever_happens_on_the_way(exchange, what):
+    exchange.add_fault(fault(**what, times=1))
+    async with connected(exchange) as broker:
+        order = await resting(exchange, broker)
+
+        assert [each.id for each in await broker.get_orders(status="all")] == [order.id]
+
+
+async def test_one_order_over_a_restart(exchange, tmp_path):
+    settings = {"journal": tmp_path / "orders"}
+    async with connected(exchange, **settings) as broker:
+        first = await resting(exchange, broker, intent_key="rebalance 7")
+    async with connected(exchange, **settings) as broker:
+        again = await resting(exchange, broker, intent_key="rebalance 7")
+
+        assert again.id == first.id
+        assert broker.recovery.placed == ()
+        assert len(await broker.get_orders(status="all")) == 1
+
+
+async def test_what_a_killed_process_left_is_found_at_connect(exchange, tmp_path):
+    settings = {"journal": tmp_path / "orders"}
+    first = connected(exchange, **settings)
+    await first.connect()
+    exchange.add_fault(fault(kind="silence_after", delay=0.5, times=1))
+    leaving = asyncio.ensure_future(resting(exchange, first))
+    await asyncio.sleep(0.2)
+    first._gateway.abandon()
+    leaving.cancel()
+    await first._gateway._desk.journal.close()
+
+    async with connected(exchange, **settings) as broker:
+        (found,) = broker.recovery.placed
+
+        assert [each.id for each in await broker.get_orders(status="all")] == [found.id]
+        assert broker.open_intents == []
+    await first.disconnect()
+
+
+async def test_a_journal_is_for_one_account_and_one_process(exchange, tmp_path):
+    settings = {"journal": tmp_path / "orders"}
+    async with connected(exchange, **settings):
+        with pytest.raises(errors.ConfigurationError, match="another process"):
+            await connected(exchange, **settings).connect()
+
+
+async def test_many_at_once_with_the_same_key_are_one(exchange):
+    async with connected(exchange) as broker:
+        orders = await asyncio.gather(
+            *(resting(exchange, broker, intent_key="k") for _ in range(5))
+        )
+
+        assert len({order.id for order in orders}) == 1
+
+
+async def test_a_halt_cancels_what_is_open(exchange):
+    async with connected(exchange) as broker:
+        assert broker.trading_halted is None
+        order = await resting(exchange, broker)
+        await broker.halt_trading("drawdown")
+        await exchange.settle()
+
+        assert await broker.get_order_status(order.id) is OrderStatus.CANCELED
+        assert broker.trading_halted == "drawdown"
+        with pytest.raises(errors.TradingHaltedError):
+            await resting(exchange, broker)
+        await broker.resume_trading()
+        await resting(exchange, broker)
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
+async def test_a_cancel_is_heard(exchange, kind):
+    async with connected(exchange) as broker:
+        order = await resting(exchange, broker)
+        exchange.add_fault(FaultRule(kind=kind, method="DELETE", path="/v2/orders/*", times=1))
+        await broker.cancel_order(order.id)
+        await exchange.settle()
+
+        assert await broker.get_order_status(order.id) is OrderStatus.CANCELED
+
+
+async def test_a_change_whose_answer_was_lost_is_found(exchange):
+    async with connected(exchange) as broker:
+        order = await resting(exchange, broker)
+        await exchange.settle()
+        exchange.add_fault(FaultRule(kind="drop_after", method="PATCH", times=1))
+        new = await broker.replace_order(order.id, qty=2)
+
+        assert new.replaces == order.id
+
+
+async def test_a_rail_comes_from_the_settings(exchange):
+    async with connected(exchange, max_order_qty="5") as broker:
+        with pytest.raises(errors.OrderLimitError, match="rail of 5"):
+            await broker.place_order("AAPL", 6, "buy")
+
+
+async def test_an_order_is_followed_to_its_end(exchange):
+    async with connected(exchange) as broker:
+        order = await bought(exchange, broker)
+        seen = [change async for change in broker.track_order(order.id, poll=0.01)]
+
+        assert seen[-1].order.status is OrderStatus.FILLED
+        assert sum(change.filled for change in seen) == order.qty
+
+
+async def test_a_cancel_needs_nothing_but_the_keys(exchange):
+    async with connected(exchange) as broker:
+        order = await resting(exchange, broker)
+    alone = connected(exchange)
+
+    await alone.cancel_order(order.id)
+
+    assert alone.open_intents == []
+    await alone.disconnect()
+
+
+async def test_settings_make_the_journal(tmp_path):
+    settings = BrokerConfig(journal=tmp_path / "orders", journal_durability="power")
+
+    assert isinstance(settings.open_journal(SYSTEM_CLOCK), SqliteJournal)
