@@ -27,7 +27,7 @@ PARAMS = {"ping_interval": None}
 
 async def until(is_so):
     async with asyncio.timeout(5):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

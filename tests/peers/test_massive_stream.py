@@ -26,7 +26,7 @@ TOPICS = {
 
 async def until(is_so):
     async with asyncio.timeout(5):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
