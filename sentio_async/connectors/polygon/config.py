@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from sentio_async.config import ConnectorConfig, check_url
+from sentio_async.config import (
+    ConnectorConfig,
+    check_stream_url,
+    check_url,
+    is_loopback,
+    stream_url_of,
+)
 
 __all__ = ["PolygonConfig"]
+
+_REAL_TIME = "wss://socket.massive.com"
+_DELAYED = "wss://delayed.massive.com"
 
 
 class PolygonConfig(ConnectorConfig):
@@ -27,6 +37,10 @@ class PolygonConfig(ConnectorConfig):
     api_key: SecretStr = Field(min_length=1)
     base_url: str = "https://api.massive.com"
     """``https://api.polygon.io`` is still served under the same keys."""
+    stream_url: str | None = None
+    """Where streams are, ``wss://``; the vendor's own host if None."""
+    delayed_stream: bool = False
+    """Streams that are 15 minutes late, for plans without real-time data."""
     batch_size: int = Field(default=250, ge=1, le=250)
     """Symbols in one snapshot request."""
     max_pages: int = Field(default=10_000, ge=1)
@@ -36,3 +50,22 @@ class PolygonConfig(ConnectorConfig):
     @classmethod
     def _check_base_url(cls, value: str, info: ValidationInfo) -> str:
         return check_url(value, allow_plain_http=info.data.get("allow_plain_http", False))
+
+    @field_validator("stream_url")
+    @classmethod
+    def _check_stream_url(cls, value: str | None) -> str | None:
+        return None if value is None else check_stream_url(value)
+
+    @property
+    def is_stream_delayed(self) -> bool:
+        """Whether streamed rows are late."""
+        return self.delayed_stream or "delayed." in (self.stream_url or "")
+
+    @property
+    def stream(self) -> str:
+        """What the URLs of all streams begin with."""
+        if self.stream_url is not None:
+            return self.stream_url
+        if is_loopback(urlsplit(self.base_url).hostname):
+            return stream_url_of(self.base_url)
+        return _DELAYED if self.delayed_stream else _REAL_TIME

@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from sentio_async import errors
 from sentio_async.base import Capability, symbols_of
+from sentio_async.clock import SYSTEM_CLOCK, Clock
+from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.polygon import wire
 from sentio_async.connectors.polygon.markets import PolygonMarkets
 from sentio_async.connectors.polygon.moments import Moment
 from sentio_async.connectors.polygon.reference import PolygonReference
+from sentio_async.connectors.polygon.stream import PolygonStreams
+from sentio_async.connectors.polygon.values import MarketHoliday
+from sentio_async.events import Listener
+from sentio_async.http.client import AsyncClient, Resources
 from sentio_async.http.endpoint import Call
-from sentio_async.models import Bar, Bars, Batch, MarketStatus, Page, Quote, Snapshot, Trade
+from sentio_async.models import (
+    Bar,
+    Bars,
+    Batch,
+    Imbalance,
+    LevelValue,
+    MarketStatus,
+    Page,
+    PriceBand,
+    Quote,
+    Rows,
+    Snapshot,
+    Trade,
+)
+from sentio_async.streams import FeedStatus, Policy, Subscription
+from sentio_async.streams.subscription import Part
 
 __all__ = ["PolygonData"]
 
@@ -42,8 +63,56 @@ class PolygonData(PolygonMarkets, PolygonReference):
             Capability.INDICATORS,
             Capability.CRYPTO,
             Capability.FOREX,
+            Capability.QUOTE_STREAM,
         }
     )
+
+    def __init__(
+        self,
+        config: Mapping[str, Any] | ConnectorConfig | None = None,
+        *,
+        client: AsyncClient | None = None,
+        resources: Resources | None = None,
+        listeners: Sequence[Listener] = (),
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        super().__init__(
+            config, client=client, resources=resources, listeners=listeners, clock=clock
+        )
+        self._streams = PolygonStreams(self._config, self._resources, self, self._holidays)
+
+    async def _holidays(self) -> Rows[MarketHoliday]:
+        return await self._session.send(wire.status.market_holidays())
+
+    def _parts(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Part]:
+        return self._streams.parts(channels, symbols)
+
+    def get_stream_status(self) -> tuple[FeedStatus, ...]:
+        """How the connections of streams are; costs nothing."""
+        return self._streams.status()
+
+    async def _close(self) -> None:
+        await self._streams.aclose()
+
+    def stream_second_bars(self, *symbols: str, buffer: int | None = None) -> Subscription[Bar]:
+        """Bars of one second as they end."""
+        return self._stream(("second_bars",), symbols, Policy.BLOCK, buffer=buffer)
+
+    def stream_values(self, *symbols: str, buffer: int | None = None) -> Subscription[LevelValue]:
+        """Where indices stand: ``I:SPX``."""
+        return self._stream(("values",), symbols, Policy.CONFLATE, buffer=buffer)
+
+    def stream_fair_values(self, *symbols: str) -> Subscription[LevelValue]:
+        """What the vendor thinks fair prices are, on business plans."""
+        return self._stream(("fair_values",), symbols, Policy.CONFLATE)
+
+    def stream_price_bands(self, *symbols: str) -> Subscription[PriceBand]:
+        """Limit up, limit down: between which prices stocks may trade."""
+        return self._stream(("bands",), symbols, Policy.CONFLATE)
+
+    def stream_imbalances(self, *symbols: str) -> Subscription[Imbalance]:
+        """Imbalances of auctions."""
+        return self._stream(("imbalances",), symbols, Policy.CONFLATE)
 
     async def _get_quote(self, symbol: str) -> Quote:
         call = wire.latest.one_quote(symbol)
