@@ -16,6 +16,8 @@ from sentio_async.sim.exchange import Exchange
 from sentio_async.sim.faults import FaultRule
 from session_calls import a_session, write_once, write_with_key
 
+pytestmark = pytest.mark.usefixtures("door")
+
 # kind of fault, more of the rule, whether the sink executes, what we must say
 EXECUTED_OR_NOT = [
     ("drop_before", {}, False, Outcome.UNKNOWN),

@@ -12,6 +12,8 @@ from sentio_async.sim.exchange import Exchange
 from sentio_async.sim.faults import FaultRule
 from session_calls import a_session, thing, write_with_key
 
+pytestmark = pytest.mark.usefixtures("door")
+
 MEGABYTE = 1 << 20
 
 HOSTILE = [
@@ -77,6 +79,20 @@ async def test_a_gzip_that_grows_a_thousandfold_is_stopped_at_the_limit():
 
     assert len(body) < MEGABYTE
     assert grown < 8 * MEGABYTE
+
+
+async def test_an_answer_that_nobody_asked_for_is_given_to_nobody(door):
+    if door == "stock":
+        pytest.skip("httpx gives it to the next request; our own pool is the reason why we do not")
+    async with Exchange(venues=("webhook",)) as exchange:
+        exchange.state.sink.body = '{"mine": true}'
+        exchange.add_fault(FaultRule(kind="unsolicited", venue="webhook"))
+        session, resources = a_session(exchange.addresses.webhook)
+
+        answers = [await session.send(write_with_key(number)) for number in range(5)]
+        await resources.close()
+
+    assert answers == [{"mine": True}] * 5
 
 
 async def test_keys_do_not_follow_a_redirect():
