@@ -124,8 +124,8 @@ def _bar(event: str, named: Named, bar: Bar, moment: Moment, step: int) -> Json:
     so_far: Json = {}
     if day is not None:
         so_far = {"av": day.volume, "op": day.open, "a": day.vwap}
-    size = int(bar.volume) // max(1, bar.trade_count)
-    return {"ev": event, "sym": named.ticker, **prices, **so_far, "z": size, **span}
+    average = int(bar.volume) // max(1, bar.trade_count)
+    return {"ev": event, "sym": named.ticker, **prices, **so_far, "z": average, **span}
 
 
 def _rate_bar(event: str, named: Named, bar: rates.RateBar, end_ns: int) -> Json:
