@@ -265,3 +265,9 @@ def a_feed(
 
 def topics(*symbols: str) -> tuple[Topic, ...]:
     return tuple(Topic("trades", symbol) for symbol in symbols)
+
+
+async def until(is_so: Callable[[], Any]) -> None:
+    """Let time pass until something is so."""
+    while not is_so():  # noqa: ASYNC110 (time is virtual)
+        await asyncio.sleep(0.01)

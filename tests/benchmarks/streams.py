@@ -1,0 +1,286 @@
+"""CPU per message from the socket to the consumer: ours, alpaca-py's, massive's.
+
+A server process sends frames that were encoded before; every client runs in a process of its own
+and measures its own CPU time between two points of the stream.  ``python -m tests.benchmarks
+streams --json``, or this file by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+MESSAGES = {1: 60_000, 10: 200_000}
+WARM = 0.1
+"""The part of the messages that is not measured."""
+KEY = {"api_key": "PK" + "K" * 18, "api_secret": "S" * 20}
+
+
+def alpaca_frame(size: int) -> bytes:
+    import msgspec
+    from msgspec.msgpack import Ext
+
+    stamp = Ext(-1, (18 << 34 | 1614870977).to_bytes(8, "big"))
+    quote = {
+        "T": "q", "S": "AAPL", "bx": "B", "bp": 99.9, "bs": 100, "ax": "A", "ap": 100.1,
+        "as": 200, "t": stamp, "r": stamp, "c": ["R"], "z": "B",
+    }  # fmt: skip
+    trade = {
+        "T": "t", "S": "AAPL", "i": 42, "x": "X", "p": 100.0, "s": 10, "t": stamp, "r": stamp,
+        "c": [" "], "z": "A",
+    }  # fmt: skip
+    rows = [trade if number % 5 == 4 else quote for number in range(size)]
+    return msgspec.msgpack.encode(rows)
+
+
+def polygon_frame(size: int) -> str:
+    quote = {
+        "ev": "Q", "sym": "AAPL", "bx": 4, "bp": 114.125, "bs": 100, "ax": 7, "ap": 114.128,
+        "as": 160, "c": 0, "i": [604], "t": 1536036818784, "q": 50385480, "z": 3,
+    }  # fmt: skip
+    trade = {
+        "ev": "T", "sym": "AAPL", "x": 4, "i": "12345", "z": 3, "p": 114.125, "s": 100,
+        "c": [0, 12], "t": 1536036818784, "q": 3681328,
+    }  # fmt: skip
+    rows = [trade if number % 5 == 4 else quote for number in range(size)]
+    return json.dumps(rows, separators=(",", ":"))
+
+
+async def serve(port_file: str) -> None:
+    """Both venues: greets, lets in, confirms, and sends as fast as it is read."""
+    import msgspec
+    from websockets.asyncio.server import serve as listen
+
+    pack = msgspec.msgpack.encode
+    sizes = {"size": 1}
+
+    async def blast(websocket: Any, frame: Any, size: int) -> None:
+        with contextlib.suppress(Exception):
+            for number in range(MESSAGES[size] * 2 // size):
+                await websocket.send(frame)
+                if number % 64 == 0:
+                    await asyncio.sleep(0)
+            await asyncio.sleep(60)
+
+    async def handler(websocket: Any) -> None:
+        path = websocket.request.path
+        if path.startswith("/size/"):
+            sizes["size"] = int(path.rsplit("/", 1)[1])
+            return
+        size = sizes["size"]
+        if "v2" in path:
+            await websocket.send(pack([{"T": "success", "msg": "connected"}]))
+            await websocket.recv()
+            await websocket.send(pack([{"T": "success", "msg": "authenticated"}]))
+            await websocket.recv()
+            listed = {"T": "subscription", "quotes": ["AAPL"], "trades": ["AAPL"]}
+            await websocket.send(pack([listed]))
+            await blast(websocket, alpaca_frame(size), size)
+            return
+        await websocket.send('[{"ev":"status","status":"connected","message":"Connected"}]')
+        await websocket.recv()
+        await websocket.send('[{"ev":"status","status":"auth_success","message":"authenticated"}]')
+        await websocket.recv()
+        names = ("Q.AAPL", "T.AAPL")
+        answers = [
+            {"ev": "status", "status": "success", "message": f"subscribed to: {n}"} for n in names
+        ]
+        await websocket.send(json.dumps(answers))
+        await blast(websocket, polygon_frame(size), size)
+
+    async with listen(handler, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        Path(port_file).write_text(str(port))  # noqa: ASYNC240 (once, before anything runs)
+        await asyncio.sleep(3600)
+
+
+class Meter:
+    """CPU time between two points of a stream."""
+
+    def __init__(self, size: int) -> None:
+        self._warm = int(MESSAGES[size] * WARM)
+        self._last = MESSAGES[size]
+        self._seen = 0
+        self._began = 0.0
+        self._count = 0
+
+    def add(self, count: int = 1) -> None:
+        self._seen += count
+        if not self._began and self._seen >= self._warm:
+            self._began, self._count = time.process_time(), self._seen
+        elif self._seen >= self._last:
+            used = time.process_time() - self._began
+            print(used / (self._seen - self._count) * 1e6, flush=True)
+            os._exit(0)
+
+    def step(self, _row: object) -> None:
+        self.add()
+
+
+async def ours(vendor: str, how: str, size: int, port: int) -> None:
+    from sentio_async.connectors.alpaca.data import AlpacaData
+    from sentio_async.connectors.polygon.data import PolygonData
+    from sentio_async.streams import Policy, Subscription
+
+    http = f"http://127.0.0.1:{port}"
+    data: Any = (
+        AlpacaData({**KEY, "data_url": http, "base_url": http})
+        if vendor == "alpaca"
+        else PolygonData({"api_key": "K" * 20, "base_url": http})
+    )
+    meter = Meter(size)
+    parts = data._parts(("quotes", "trades"), ["AAPL"])
+    if how == "callback":
+        data._benchmark = Subscription(parts, Policy.DROP_OLDEST, callback=meter.step)
+        await asyncio.sleep(3600)
+    stream = Subscription(parts, Policy.DROP_OLDEST, buffer=1_000_000)
+    step = meter.step
+    async for row in stream:
+        step(row)
+
+
+def alpaca_py(size: int, port: int) -> None:
+    from alpaca.data.live import StockDataStream
+
+    stream = StockDataStream("key", "secret", url_override=f"ws://127.0.0.1:{port}/v2/iex")
+    meter = Meter(size)
+
+    async def take(row: object) -> None:
+        meter.add()
+
+    stream.subscribe_quotes(take, "AAPL")
+    stream.subscribe_trades(take, "AAPL")
+    stream.run()
+
+
+def massive_client(size: int, port: int) -> None:
+    import massive.websocket as library
+    from massive import WebSocketClient
+
+    meter = Meter(size)
+
+    async def take(rows: list[object]) -> None:
+        meter.add(len(rows))
+
+    client: Any = WebSocketClient("key", secure=False, subscriptions=["Q.AAPL", "T.AAPL"])
+    client.url = f"ws://127.0.0.1:{port}/stocks"
+    assert library is not None
+    asyncio.run(client.connect(take))
+
+
+def client(who: str, size: int, port: int) -> None:
+    """One client, in this process."""
+    if who == "alpaca-py":
+        alpaca_py(size, port)
+    elif who == "massive":
+        massive_client(size, port)
+    else:
+        vendor, how = who.split(":")
+        asyncio.run(ours(vendor, how, size, port))
+
+
+def _measure(who: str, size: int, port: int) -> float:
+    import asyncio as loops
+
+    from websockets.asyncio.client import connect
+
+    async def say_size() -> None:
+        async with connect(f"ws://127.0.0.1:{port}/size/{size}"):
+            return
+
+    loops.run(say_size())
+    command = [sys.executable, __file__, "--client", who, "--size", str(size), "--port", str(port)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env=environment, check=False
+    )
+    try:
+        return float(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        raise RuntimeError(f"{who}: {done.stderr[-2000:]}") from None
+
+
+TARGETS = [
+    ("alpaca", "callback", 1, "alpaca-py", 15.0),
+    ("alpaca", "async for", 1, "alpaca-py", 8.0),
+    ("alpaca", "callback", 10, "alpaca-py", 12.0),
+    ("alpaca", "async for", 10, "alpaca-py", 5.0),
+    ("polygon", "callback", 1, "massive", 8.0),
+    ("polygon", "async for", 1, "massive", 6.0),
+    ("polygon", "callback", 10, "massive", 6.0),
+    ("polygon", "async for", 10, "massive", 3.0),
+]
+
+
+def run(rounds: int = 3) -> list[dict[str, Any]]:
+    """CPU microseconds per message; ``ratio`` is peer to ours, so more is better."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        port_file = Path(folder) / "port"
+        server = subprocess.Popen([sys.executable, __file__, "--serve", str(port_file)])
+        try:
+            until = time.monotonic() + 20
+            while not port_file.exists() or not port_file.read_text():
+                assert time.monotonic() < until, "the server did not start"
+                time.sleep(0.05)
+            return _rows(int(port_file.read_text()), rounds)
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def _rows(port: int, rounds: int) -> list[dict[str, Any]]:
+    samples: dict[tuple[str, int], list[float]] = {}
+    for _ in range(rounds):
+        for vendor, how, size, peer, _target in TARGETS:
+            mine = f"{vendor}:{how}"
+            samples.setdefault((mine, size), []).append(_measure(mine, size, port))
+            if how == "callback":
+                samples.setdefault((peer, size), []).append(_measure(peer, size, port))
+    rows = []
+    for vendor, how, size, peer, target in TARGETS:
+        mine, theirs = samples[f"{vendor}:{how}", size], samples[peer, size]
+        ours_, peer_ = statistics.median(mine), statistics.median(theirs)
+        rows.append(
+            {
+                "bench": f"stream {vendor}, {how}, {size} a frame, against {peer}",
+                "ours": round(ours_, 3),
+                "peer": round(peer_, 3),
+                "ratio": round(peer_ / ours_, 2),
+                "target": target,
+                "unit": "us CPU per message",
+                "spread": round((max(mine) - min(mine)) / ours_, 3),
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    """Serve, be one client, or measure."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--serve")
+    parser.add_argument("--client")
+    parser.add_argument("--size", type=int, default=1)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    if given.serve:
+        asyncio.run(serve(given.serve))
+    elif given.client:
+        client(given.client, given.size, given.port)
+    else:
+        print(json.dumps(run(given.rounds), indent=1))
+
+
+if __name__ == "__main__":
+    main()
