@@ -5,7 +5,6 @@ What a library raises without saying that the order may live counts as failed: i
 nothing else to go by.
 """
 
-import logging
 from contextlib import nullcontext
 from uuid import uuid4
 
@@ -20,9 +19,6 @@ from sentio_async.resilience.deadline import with_deadline
 from .journal import Disk, SimJournal
 from .network import Wire
 from .world import Process
-
-logging.getLogger("sentio_async").addHandler(logging.NullHandler())
-logging.getLogger("sentio_async").propagate = False
 
 
 class GatewayClient:
