@@ -1,10 +1,13 @@
-"""`python -m tests.chaos cancels --count 100000 --pool 20 --json`."""
+"""`python -m tests.chaos cancels --count 100000 --pool 20 --json`.
+
+`python -m tests.chaos orders --intents 2000 --kills 200 --seed 1 --json`.
+"""
 
 import argparse
 import json
 import sys
 
-from tests.chaos import cancels
+from tests.chaos import cancels, orders
 
 
 def main() -> int:
@@ -16,14 +19,24 @@ def main() -> int:
     storm.add_argument("--pool", type=int, default=20)
     storm.add_argument("--seed", type=int, default=1)
     storm.add_argument("--json", action="store_true", help="one JSON object and nothing else")
+    trade = kinds.add_parser("orders", help="orders under network faults and kill -9")
+    trade.add_argument("--intents", type=int, default=200)
+    trade.add_argument("--kills", type=int, default=20)
+    trade.add_argument("--seed", type=int, default=1)
+    trade.add_argument("--json", action="store_true", help="one JSON object and nothing else")
     told = parser.parse_args()
-    result = cancels.run(told.count, told.pool, told.seed)
+    if told.kind == "orders":
+        result = orders.run(told.intents, told.kills, told.seed)
+        is_clean = not result["violations"]
+    else:
+        result = cancels.run(told.count, told.pool, told.seed)
+        is_clean = cancels.is_clean(result)
     if told.json:
         print(json.dumps(result))
     else:
         for name, value in result.items():
             print(f"{name:16} {value}")
-    return 0 if cancels.is_clean(result) else 1
+    return 0 if is_clean else 1
 
 
 if __name__ == "__main__":
