@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from sentio_async import errors
+from sentio_async.clock import SYSTEM_CLOCK
 from sentio_async.streams import reports
 from sentio_async.streams.book import Topic
 from sentio_async.streams.context import Context, Ending, FeedState
@@ -77,12 +78,20 @@ class Life:
         self._known_since: float | None = None
         """When the venue said that it knows us."""
         self._chore: asyncio.Task[None] | None = None
-        self._time = context.clock.time
+        self._time: Callable[[], float] = context.clock.time
+        if context.clock is SYSTEM_CLOCK:
+            # It is asked once a frame: without the detour.
+            self._time = asyncio.get_running_loop().time
         self._offset_ns = 0
         self._decode = context.dialect.decode
         channels = context.router.channels
         lanes = {
-            kind: (lane.read, channels[lane.channel], channels[lane.channel].routes.get)
+            kind: (
+                lane.read,
+                channels[lane.channel],
+                channels[lane.channel].routes.get,
+                channels[lane.channel].others,
+            )
             for kind, lane in context.dialect.lanes.items()
         }
         self._lane_of = lanes.get
@@ -157,7 +166,7 @@ class Life:
             if lane is None:
                 self._control(raw)
                 continue
-            read, channel, route_of = lane
+            read, channel, route_of, others = lane
             try:
                 row = read(raw, received_ns)
             except Exception as exc:  # noqa: BLE001 (one bad row is told of and costs no other)
@@ -166,7 +175,7 @@ class Life:
                     self.end(Ending(f"{channel.name}: a row cannot be read"))
                 continue
             channel.last = row
-            for target in (route_of(row.symbol) or channel.others).targets:
+            for target in (route_of(row.symbol) or others).targets:
                 try:
                     target(row)
                 except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)

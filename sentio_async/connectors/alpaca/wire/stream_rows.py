@@ -245,11 +245,17 @@ def _trade_reader(feed: Feed) -> Reader:
 def _quote_reader(feed: Feed) -> Reader:
     name, is_delayed = feed.name, feed.is_delayed
 
-    def read(raw: RawQuote, received_ns: int) -> Quote:
-        conditions = raw.c
+    # Quotes are most of what comes: what the other readers call is written out here.
+    def read(raw: RawQuote, received_ns: int, whole: Any = int.from_bytes) -> Quote:
+        time, conditions, bid_at, ask_at = raw.t, raw.c, raw.bx, raw.ax
+        if isinstance(time, str) or len(data := time.data) != 8:  # type: ignore[arg-type]
+            time_ns = _ns(time)
+        else:
+            stamp = whole(data, "big")
+            time_ns = (stamp & _SECONDS) * _BILLION + (stamp >> 34)
         return Quote(
             symbol=raw.S,
-            time_ns=_ns(raw.t),
+            time_ns=time_ns,
             provider=PROVIDER,
             feed=name,
             is_delayed=is_delayed,
@@ -258,9 +264,9 @@ def _quote_reader(feed: Feed) -> Reader:
             ask=raw.ap,
             bid_size=raw.bs,
             ask_size=raw.size_asked,
-            bid_exchange=_code(raw.bx),
-            ask_exchange=_code(raw.ax),
-            conditions=conditions if type(conditions) is tuple else _words(conditions),
+            bid_exchange=bid_at if bid_at and bid_at != " " else None,
+            ask_exchange=ask_at if ask_at and ask_at != " " else None,
+            conditions=conditions if isinstance(conditions, tuple) else _words(conditions),
             tape=raw.z or None,
         )
 

@@ -196,6 +196,7 @@ DATA = (
 
 _tickers: dict[tuple[str, str], str] = {}
 _codes: dict[tuple[int, ...], tuple[str, ...]] = {}
+_codes_of_one: dict[int, tuple[str, ...]] = {}
 _words: dict[int, str] = {}
 
 
@@ -217,7 +218,11 @@ def _conditions(codes: int | tuple[int, ...] | None) -> tuple[str, ...]:
     """Codes as text; there are few of them, so each combination is made once."""
     if codes is None:
         return ()
-    key = (codes,) if isinstance(codes, int) else codes
+    if isinstance(codes, int):
+        if len(_codes_of_one) < 1_000:
+            _codes_of_one[codes] = (str(codes),)
+        return (str(codes),)
+    key = codes
     found = _codes.get(key)
     if found is None:
         found = tuple(map(str, key))
@@ -261,8 +266,9 @@ def _trade_reader(is_delayed: bool) -> Reader:
 
 
 def _quote_reader(is_delayed: bool) -> Reader:
-    words = _words
+    word_of, words_of = _words.get, _codes_of_one.get
 
+    # Quotes are most of what comes: what the other readers call is written out here.
     def read(raw: RawQuote, received_ns: int) -> Quote:
         bid, ask, tape, codes = raw.bx, raw.ax, raw.z, raw.c
         return Quote(
@@ -275,10 +281,14 @@ def _quote_reader(is_delayed: bool) -> Reader:
             ask=raw.ap,
             bid_size=raw.bs,
             ask_size=raw.size_asked,
-            bid_exchange=words.get(bid) or _word(bid) if bid else None,
-            ask_exchange=words.get(ask) or _word(ask) if ask else None,
-            conditions=_conditions(codes) if codes is not None else (),
-            tape=words.get(tape) or _word(tape) if tape is not None else None,
+            bid_exchange=(word_of(bid) or _word(bid)) if bid else None,
+            ask_exchange=(word_of(ask) or _word(ask)) if ask else None,
+            conditions=(
+                words_of(codes) or _conditions(codes)  # type: ignore[arg-type]
+                if codes is not None
+                else ()
+            ),
+            tape=None if tape is None else word_of(tape) or _word(tape),
         )
 
     return read
