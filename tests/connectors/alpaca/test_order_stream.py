@@ -1,0 +1,233 @@
+"""Order updates: nothing is lost over a loss of the connection, and nothing told twice."""
+
+import asyncio
+import json
+from decimal import Decimal
+
+import pytest
+
+from sentio_async.connectors.alpaca.config import AlpacaConfig
+from sentio_async.connectors.alpaca.order_stream import AlpacaOrderStream, Heard
+from sentio_async.connectors.alpaca.wire.orders import read_order
+from sentio_async.http.client import Resources
+from sentio_async.http.reading import utc_from_ns
+from sentio_async.models import Fill
+from sentio_async.streams import Policy, Subscription
+from streams.fake_venue import VirtualClock, until
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+
+
+def raw_order(id: str, status: str = "new", filled: str = "0", **more):
+    return {
+        "id": id,
+        "client_order_id": f"c{id}",
+        "symbol": "AAPL",
+        "side": "buy",
+        "type": "market",
+        "status": status,
+        "qty": "10",
+        "filled_qty": filled,
+        "time_in_force": "day",
+        **more,
+    }
+
+
+class Books:
+    """Orders and executions at the venue."""
+
+    def __init__(self, clock) -> None:
+        self.clock = clock
+        self.orders: dict[str, dict] = {}
+        self.fills: list[Fill] = []
+        self.is_down = False
+
+    async def get_order(self, order_id, *, nested=False):
+        return read_order(self.orders[order_id])
+
+    async def iter_orders(self, *, status="all", **filters):
+        if self.is_down:
+            raise OSError("no answer")
+        for raw in list(self.orders.values()):
+            order = read_order(raw)
+            if status == "all" or not order.is_final:
+                yield order
+
+    async def iter_fills(self, **filters):
+        for fill in self.fills:
+            yield fill
+
+    def fill(self, order_id: str, qty: str, total: str, execution: str) -> None:
+        at_ns = self.clock.ns()
+        self.fills.insert(
+            0,
+            Fill(
+                id=f"2026::{execution}",
+                order_id=order_id,
+                symbol="AAPL",
+                side="buy",
+                qty=Decimal(qty),
+                price=Decimal("1.5"),
+                at=utc_from_ns(at_ns),
+                cumulative_qty=Decimal(total),
+                nanoseconds={"at": at_ns},
+                raw={},
+            ),
+        )
+        done = Decimal(total) == 10
+        self.orders[order_id] = raw_order(order_id, "filled" if done else "partially_filled", total)
+
+
+class Venue:
+    """The stream, on a socket that is none."""
+
+    def __init__(self) -> None:
+        self.receiver = None
+        self.connections = 0
+
+    async def open(self, url, headers, receiver, *, timeout):
+        await asyncio.sleep(0.01)
+        self.connections += 1
+        self.receiver = receiver
+        receiver.opened(self)
+
+    def send(self, text):
+        action = json.loads(text)["action"]
+        if action == "auth":
+            self.say("authorization", {"status": "authorized", "action": "authenticate"})
+        else:
+            self.say("listening", json.loads(text)["data"])
+
+    def say(self, stream, data):
+        receiver, frame = self.receiver, json.dumps({"stream": stream, "data": data}).encode()
+        asyncio.get_running_loop().call_soon(receiver.frame, frame)
+
+    def close(self):
+        pass
+
+    def pause(self):
+        pass
+
+    def resume(self):
+        pass
+
+    def drop(self):
+        self.receiver.closed((None, ""))
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.books, self.venue, self.updates = Books(self.clock), Venue(), []
+        config = AlpacaConfig(api_key="PK" + "K" * 18, api_secret="S" * 20)
+        self.stream = AlpacaOrderStream(config, Resources(clock=self.clock), self.books)
+        feed, _ = self.stream.part
+        feed._open = self.venue.open
+        self.subscription = Subscription(
+            [self.stream.part], Policy.KEEP, callback=self.updates.append
+        )
+
+    async def tell(self, event: str, order: dict, **more) -> None:
+        stamp = self.clock.utcnow().isoformat()
+        self.venue.say(
+            "trade_updates", {"event": event, "timestamp": stamp, "order": order, **more}
+        )
+        await asyncio.sleep(0.01)
+
+    def events(self):
+        return [
+            (u.event, u.order.id, str(u.order.filled_qty), u.execution_id) for u in self.updates
+        ]
+
+
+async def test_what_is_open_is_told_before_anything_else():
+    scene = Scene()
+    scene.books.orders = {"1": raw_order("1"), "2": raw_order("2", "filled", "10")}
+    assert not scene.stream.is_current
+
+    await until(lambda: scene.stream.is_current)
+
+    assert scene.events() == [("reconciled", "1", "0", None)]
+    assert scene.updates[0].is_reconciled
+    await scene.stream.aclose()
+
+
+async def test_executions_during_a_loss_are_told_once_and_in_order():
+    scene = Scene()
+    scene.books.orders = {"1": raw_order("1")}
+    await until(lambda: scene.stream.is_current)
+    scene.books.fill("1", "2", "2", "e1")
+    told = {"execution_id": "e1", "price": "1.5", "qty": "2"}
+    await scene.tell("partial_fill", scene.books.orders["1"], **told)
+    await scene.tell("partial_fill", scene.books.orders["1"], **told)
+    scene.venue.drop()
+    await asyncio.sleep(0.1)
+    scene.books.fill("1", "3", "5", "e2")
+    scene.books.fill("1", "5", "10", "e3")
+    await until(lambda: scene.stream.is_current)
+
+    assert [u.execution_id for u in scene.updates if u.is_fill] == ["e1", "e2", "e3"]
+    assert scene.events()[-1] == ("reconciled", "1", "10", None)
+    assert scene.updates[-1].order.is_final
+    await scene.stream.aclose()
+
+
+async def test_an_order_that_ended_meanwhile_is_found_although_it_is_in_no_list():
+    scene = Scene()
+    scene.books.orders = {"1": raw_order("1")}
+    await until(lambda: scene.stream.is_current)
+    scene.venue.drop()
+    gone = raw_order("1", "canceled")
+    scene.books.orders = {}
+
+    async def get_order(order_id, *, nested=False):
+        return read_order(gone)
+
+    scene.books.get_order = get_order
+    await asyncio.sleep(0.1)
+    await until(lambda: scene.stream.is_current)
+
+    assert [(u.event, u.order.venue_status) for u in scene.updates] == [
+        ("reconciled", "new"),
+        ("reconciled", "canceled"),
+    ]
+    await scene.stream.aclose()
+
+
+async def test_nothing_is_current_while_the_venue_cannot_be_asked():
+    scene = Scene()
+    await until(lambda: scene.stream.is_current)
+    scene.books.is_down = True
+    scene.venue.drop()
+    await asyncio.sleep(5)
+    assert not scene.stream.is_current
+    await scene.tell("new", raw_order("7"))
+    assert scene.updates == []
+
+    scene.books.is_down = False
+    scene.books.orders = {"7": raw_order("7")}
+    await until(lambda: scene.stream.is_current)
+
+    assert {u.order.id for u in scene.updates} == {"7"}
+    await scene.stream.aclose()
+
+
+async def test_an_update_that_cannot_be_read_makes_it_ask():
+    scene = Scene()
+    await until(lambda: scene.stream.is_current)
+    await scene.tell("fill", {"id": "9"})
+    scene.books.orders = {"9": raw_order("9")}
+    await asyncio.sleep(3)
+    await until(lambda: scene.stream.is_current)
+
+    assert scene.venue.connections == 2
+    assert scene.events() == [("reconciled", "9", "0", None)]
+    await scene.stream.aclose()
+
+
+async def test_what_has_ended_is_not_opened_again_by_a_late_word():
+    heard = Heard()
+    heard.note(read_order(raw_order("1", "filled", "10")))
+    heard.note(read_order(raw_order("1", "partially_filled", "5")))
+    assert heard.open == {}
+    assert heard.filled("1") == 10
