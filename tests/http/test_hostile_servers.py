@@ -135,3 +135,40 @@ async def test_headers_that_drip_end_with_the_deadline():
     assert caught.value.outcome is errors.Outcome.UNKNOWN
     assert elapsed < 0.4
     assert not still_running
+
+
+@pytest.mark.parametrize(
+    ("kind", "endless"),
+    [
+        ("chunks of two bytes", b"2\r\nab\r\n"),
+        ("a chunk extension", b"x" * 8),
+        ("a trailer", b"y" * 8),
+    ],
+)
+async def test_endless_framing_costs_little_memory_and_ends(kind, endless):
+    starts = {"a chunk extension": b"2;e=", "a trailer": b"0\r\nx-more: "}
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        writer.write(starts.get(kind, b""))
+        for _ in range(400):
+            if writer.is_closing():
+                break
+            writer.write(endless * 4096)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    session, resources = a_session(f"http://127.0.0.1:{port}", max_body_bytes=MEGABYTE // 2)
+    before = psutil.Process().memory_info().rss
+
+    with pytest.raises((errors.ResponseTooLargeError, errors.ConnectionError)):
+        await session.send(thing(), retry=None, timeout=10)
+    grown = psutil.Process().memory_info().rss - before
+    await resources.close()
+    server.close()
+    await server.wait_closed()
+
+    assert grown < 8 * MEGABYTE

@@ -420,16 +420,21 @@ async def test_waiting_for_a_connection_ends_in_time_and_nothing_was_sent():
 
 
 async def test_one_timer_serves_all_requests():
+    asked, may_answer = asyncio.Semaphore(0), asyncio.Event()
+
     async def talk(peer, server):
         await peer.request()
-        await asyncio.sleep(0.05)
+        asked.release()
+        await may_answer.wait()
         await peer.send(answer())
 
     loop = asyncio.get_running_loop()
     async with serving(talk) as server, a_pool(limit=50) as pool:
         tasks = [asyncio.create_task(ask(pool, server, read=9)) for _ in range(50)]
-        await asyncio.sleep(0.03)
+        for _ in tasks:
+            await asked.acquire()
         ours = [t for t in loop._scheduled if "_sweep" in repr(t._callback) and not t.cancelled()]
+        may_answer.set()
         await asyncio.gather(*tasks)
 
     assert len(ours) == 1

@@ -25,6 +25,8 @@ __all__ = ["Connection"]
 
 MOST_OF_A_HEAD = 64 * 1024
 """Status line and header lines of an answer, in bytes."""
+MOST_AROUND_A_BYTE = 8
+"""What may be sent around one byte of a body, such as the size and the lines of a chunk."""
 _FINAL = 200
 """Smaller statuses only announce an answer."""
 
@@ -76,7 +78,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _prepare(self) -> None:
         self._fields: Fields = []
-        self._body: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._size = self._received = self._status = 0
         self._reason = b""
         self._has_head = self._is_complete = self._is_reusable = False
@@ -232,8 +234,9 @@ class Connection(asyncio.BufferedProtocol):
             return
         if self._size > request.limit:
             self.fail(errors.ResponseTooLargeError(f"answer is larger than {request.limit} bytes"))
-        elif not self._has_head and self._received > MOST_OF_A_HEAD:
-            self.fail(httpcore.RemoteProtocolError("head of the answer is too large"))
+        elif self._received - self._size > MOST_OF_A_HEAD + MOST_AROUND_A_BYTE * self._size:
+            what = "what comes with the body" if self._has_head else "head of the answer"
+            self.fail(httpcore.RemoteProtocolError(f"{what} is too large"))
         elif self._stream is None or not self._has_head:
             self._wait_for(request.waits.read)
 
@@ -323,8 +326,13 @@ class Connection(asyncio.BufferedProtocol):
         self._size += len(piece)
         if self._stream is not None:
             self._stream.feed(piece)
+        elif not self._body:
+            self._body = piece
         else:
-            self._body.append(piece)
+            # One buffer: a piece of its own for each chunk of two bytes takes 30 times as much.
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += piece
 
     def on_message_complete(self) -> None:
         """The answer is whole; 100 and its like only announce one."""
@@ -343,10 +351,7 @@ class Connection(asyncio.BufferedProtocol):
         if request is not None and self._size > request.limit:
             self._check_progress()
             return
-        body = self._body
-        reply = Reply(
-            self._status, self._reason, self._fields, body[0] if len(body) == 1 else b"".join(body)
-        )
+        reply = Reply(self._status, self._reason, self._fields, bytes(self._body))
         self._request = self._waiter = self._stream = None
         if self._is_reusable and not self._is_paused and not self.is_uploading:
             if self._is_held:
