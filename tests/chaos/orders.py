@@ -36,8 +36,13 @@ class Child:
         pipe = asyncio.subprocess.PIPE
         command = (sys.executable, "-m", module, *arguments)
         return cls(
+            # The exchange logs every caller that hangs up half way, and many do.
             await asyncio.create_subprocess_exec(
-                *command, stdin=pipe, stdout=pipe, limit=LINE_LIMIT
+                *command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=asyncio.subprocess.DEVNULL,
+                limit=LINE_LIMIT,
             )
         )
 

@@ -72,6 +72,8 @@ class Scenario:
             if self.world.now() > until:
                 return
             await asyncio.sleep(5.0)
+        # What has just become known is still being written down.
+        await asyncio.sleep(1.0)
 
     # The application
 
