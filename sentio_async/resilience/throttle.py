@@ -18,8 +18,7 @@ __all__ = ["rate_limit", "settle"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_TOO_MANY = 429
-# For a 429 that does not say how long to wait.
+# For a vendor that does not say how long to wait.
 _DEFAULT_BLOCK = 1.0
 
 
@@ -75,7 +74,8 @@ def _limiter_for(function: Callable[..., Any], limit: int, seconds: float) -> Li
 
 def settle(limiter: Limiter, permit: Permit, error: errors.ConnectorError) -> None:
     """Tell a limiter how a call it admitted has failed."""
-    if isinstance(error, errors.RateLimitError) and error.status_code == _TOO_MANY:
+    # Some vendors say it in an answer of status 200; without a status it is our own limit.
+    if isinstance(error, errors.RateLimitError) and error.status_code is not None:
         asked = as_seconds(error.retry_after)
         limiter.block(_DEFAULT_BLOCK if asked is None else asked)
     elif error.outcome is errors.Outcome.NOT_SENT:

@@ -296,9 +296,10 @@ async def test_retrying_can_be_off_or_other_for_one_call():
     assert len(attempts.times) == 3
 
 
-async def test_a_429_holds_back_everyone_with_the_same_limiter():
+@pytest.mark.parametrize("status", [429, 200])
+async def test_a_429_holds_back_everyone_with_the_same_limiter(status):
     pipeline = a_pipeline()
-    limited = Attempts(errors.RateLimitError("x", status_code=429, retry_after=2.0))
+    limited = Attempts(errors.RateLimitError("x", status_code=status, retry_after=2.0))
     first = asyncio.create_task(pipeline.run(limited, WORK, deadline=30.0))
     await asyncio.sleep(0.5)
     other = Attempts()
