@@ -41,7 +41,7 @@ _LOGGERS = (
 _NAMED = re.compile(
     r"(?i)((?:api[-_]?key|apikey|token|secret|password|passwd|signature|authorization"
     r"|apca-api-key-id|apca-api-secret-key)[\"']?\s*[=:]\s*[\"']?)"
-    r"((?:bearer|basic)\s+)?[^\s&\"',;)}\]]+"
+    r"(?!\[secret\])((?:bearer|basic)\s+)?[^\s&\"',;)}\]]+"
 )
 
 _PERCENT = re.compile(r"%[0-9A-F]{2}")

@@ -192,3 +192,10 @@ def test_a_secret_is_hidden_whatever_the_case_of_its_percent_signs() -> None:
     redactor.add(["ab/cd=ef"])
 
     assert redactor.scrub("ab%2fcd%3def ab%2Fcd%3Def") == f"{REDACTED} {REDACTED}"
+
+
+def test_a_secret_with_a_name_is_replaced_once(hiding):
+    url = f"https://x.test/query?symbol=IBM&apikey={quote(SECRET, safe='')}&size=1"
+
+    assert hiding.scrub(url) == f"https://x.test/query?symbol=IBM&apikey={REDACTED}&size=1"
+    assert hiding.scrub(hiding.scrub(url)) == hiding.scrub(url)
