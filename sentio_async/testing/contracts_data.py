@@ -43,9 +43,12 @@ class DataRig(Rig[DataProviderConnector]):
     symbols: tuple[str, str] = ("AAPL", "MSFT")
     unknown_symbol = "NOSUCH"
     bars_from = datetime(2025, 3, 3, 15, 0, tzinfo=UTC)
-    """There are minute bars of the first symbol in the 30 minutes from here on ..."""
+    """There are 20 bars or more of the first symbol in the ``bars_span`` from here on ..."""
     no_bars_from = datetime(2025, 3, 1, 15, 0, tzinfo=UTC)
-    """... and none in the 30 minutes from here on (a Saturday)."""
+    """... and none in the ``bars_span`` from here on (a Saturday)."""
+    timeframe = "1Min"
+    """What the bars are asked for by; ``1Day`` where there are no others, with a longer span."""
+    bars_span = timedelta(minutes=30)
 
 
 class _Later(SystemClock):
@@ -172,13 +175,13 @@ class DataProviderContract(ConnectorContract[DataProviderConnector]):
 
     async def test_bars_ascend_within_their_bounds(self, rig: DataRig) -> None:
         """Each high is the highest, each time within what was asked for."""
-        start, end = rig.bars_from, rig.bars_from + timedelta(minutes=30)
+        start, end = rig.bars_from, rig.bars_from + rig.bars_span
         async with rig.new() as data:
             needs(data, Capability.BARS)
-            bars = await data.get_bars(rig.symbols[0], "1Min", start=start, end=end)
-            few = await data.get_bars(rig.symbols[0], "1Min", start=start, end=end, limit=5)
+            bars = await data.get_bars(rig.symbols[0], rig.timeframe, start=start, end=end)
+            few = await data.get_bars(rig.symbols[0], rig.timeframe, start=start, end=end, limit=5)
             walked = await first_of(
-                data.iter_bars(rig.symbols[0], "1Min", start=start, end=end), len(bars) + 1
+                data.iter_bars(rig.symbols[0], rig.timeframe, start=start, end=end), len(bars) + 1
             )
 
         assert len(bars) >= 20
@@ -193,16 +196,16 @@ class DataProviderContract(ConnectorContract[DataProviderConnector]):
 
     async def test_no_bars_and_no_answer_are_two_things(self, rig: DataRig) -> None:
         """A time without trades is empty; an outage raises."""
-        start, end = rig.no_bars_from, rig.no_bars_from + timedelta(minutes=30)
+        start, end = rig.no_bars_from, rig.no_bars_from + rig.bars_span
         async with rig.new({"retry_attempts": 1}) as data:
             needs(data, Capability.BARS)
-            bars = await data.get_bars(rig.symbols[0], "1Min", start=start, end=end)
+            bars = await data.get_bars(rig.symbols[0], rig.timeframe, start=start, end=end)
             assert len(bars) == 0
             assert bars.symbol == rig.symbols[0]
 
             rig.fail()
             with pytest.raises(errors.ConnectorError):
-                await data.get_bars(rig.symbols[0], "1Min", start=start, end=end)
+                await data.get_bars(rig.symbols[0], rig.timeframe, start=start, end=end)
             rig.heal()
 
     async def test_a_timeframe_that_is_none_is_not_sent(self, rig: DataRig) -> None:
@@ -221,7 +224,7 @@ class DataProviderContract(ConnectorContract[DataProviderConnector]):
             asked = rig.requests
             naive = rig.bars_from.replace(tzinfo=None)
             with pytest.raises(errors.InvalidRequestError):
-                await data.get_bars(rig.symbols[0], "1Min", start=naive)
+                await data.get_bars(rig.symbols[0], rig.timeframe, start=naive)
             assert rig.requests == asked
 
     async def test_the_last_trade_has_a_price(self, rig: DataRig) -> None:
