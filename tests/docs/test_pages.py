@@ -34,7 +34,8 @@ def _registers_nothing_for_others(monkeypatch):
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
-def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page, monkeypatch):
+def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     with exchange_in_a_thread() as exchange:
         for name, value in environment_of(exchange).items():
             monkeypatch.setenv(name, value)
@@ -140,4 +141,6 @@ def options_of(command: str) -> set[str]:
     from sentio_async.cli import _app
 
     group = typer.main.get_command(_app())
-    return {name for each in group.commands[command].params for name in each.opts} | {"--help"}
+    top = group.commands[command]
+    commands = [top, *getattr(top, "commands", {}).values()]
+    return {name for c in commands for each in c.params for name in each.opts} | {"--help"}
