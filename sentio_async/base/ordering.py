@@ -112,9 +112,24 @@ class OrderCalls(BaseConnector):
         gateway = self._gateway
         if gateway is None:
             # Nothing that an earlier life has left may keep anybody from cancelling.
-            await self._cancel_order(order_id)
+            await self._cancel_without_gateway(order_id)
             return
         await gateway.cancel(order_id)
+
+    async def _cancel_without_gateway(self, order_id: str) -> None:
+        try:
+            await self._cancel_order(order_id)
+        except (errors.BadRequestError, errors.ConflictError, errors.NotFoundError) as exc:
+            # An earlier try whose answer was lost may be what has cancelled it.
+            if exc.outcome is errors.Outcome.UNKNOWN and await self._is_cancelled(order_id):
+                return
+            raise
+
+    async def _is_cancelled(self, order_id: str) -> bool:
+        try:
+            return await self.get_order_status(order_id) is OrderStatus.CANCELED
+        except errors.ConnectorError:
+            return False
 
     async def cancel_all_orders(self) -> list[CancelResult]:
         """Ask for every open order to be cancelled; one result an order, good or bad."""
