@@ -14,6 +14,7 @@ from sentio_async.errors import Outcome
 KEYS = {"api_key": "PK0123456789", "api_secret": "hush-hush-hush"}
 HTML = "<html><head><title>403 Forbidden</title></head><body>nginx</body></html>"
 MINE = {"client_order_id": "mine"}
+ENDED = {"code": 42210000, "message": 'order is already in "canceled" state'}
 DUPLICATE = {"code": 40010001, "message": "client_order_id must be unique"}
 
 
@@ -192,6 +193,52 @@ async def test_a_cancel_is_sent_until_it_is_heard(alpaca, broker):
     await broker.cancel_order("7")
 
     assert delete.call_count == 2
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("text", [HTML, "[" * 1000, '{"price": NaN}', "{}"])
+async def test_a_cancel_that_somebody_else_answers_was_not_heard(alpaca, broker, text):
+    alpaca.delete("/v2/orders/7").respond(200, text=text)
+
+    with pytest.raises(errors.DecodeError, match="must have none") as caught:
+        await broker.cancel_order("7")
+
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("POST", "/v2/positions/ACME240126C00050000/exercise", "exercise_option"),
+        ("POST", "/v2/positions/ACME240126C00050000/do-not-exercise", "do_not_exercise_option"),
+        ("DELETE", "/v2/watchlists/ACME240126C00050000", "delete_watchlist"),
+    ],
+)
+async def test_what_is_done_without_a_body_is_not_done_by_an_answer_with_one(
+    alpaca, broker, method, path, name
+):
+    alpaca.route(method=method, path=path).mock(
+        side_effect=[httpx.Response(200), httpx.Response(200, html=HTML)]
+    )
+
+    await getattr(broker, name)("ACME240126C00050000")
+    with pytest.raises(errors.DecodeError, match="must have none"):
+        await getattr(broker, name)("ACME240126C00050000")
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("status", ["canceled", "filled"])
+async def test_a_cancel_whose_answer_was_lost_ends_as_the_order_did(alpaca, broker, status):
+    alpaca.delete("/v2/orders/7").mock(
+        side_effect=[httpx.ReadError("gone"), httpx.Response(422, json=ENDED)]
+    )
+    alpaca.get("/v2/orders/7").mock(return_value=placed(status=status))
+
+    if status == "canceled":
+        await broker.cancel_order("7")
+        return
+    with pytest.raises(errors.BadRequestError, match="already"):
+        await broker.cancel_order("7")
 
 
 @pytest.mark.looptime

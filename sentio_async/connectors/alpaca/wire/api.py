@@ -19,7 +19,9 @@ api = Api("alpaca.trading", problem=read_problem, priority=Priority.ACCOUNT)
 
 
 def no_body(body: bytes) -> None:
-    """An answer whose body says nothing, be it empty or not."""
+    """An answer without a body; one with a body comes from somebody else, and nothing was done."""
+    if body.strip():
+        raise errors.DecodeError(f"the answer has a body of {len(body)} bytes, and must have none")
 
 
 def nothing(raw: Json) -> None:
