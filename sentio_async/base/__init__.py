@@ -7,6 +7,7 @@ from sentio_async.base.connector import (
     Role,
     ask_for_offers,
     check_symbol,
+    sorted_out,
     symbols_of,
 )
 from sentio_async.base.data import DataProviderConnector
@@ -21,5 +22,6 @@ __all__ = [
     "Role",
     "ask_for_offers",
     "check_symbol",
+    "sorted_out",
     "symbols_of",
 ]

@@ -26,7 +26,15 @@ from sentio_async.http.session import Session
 from sentio_async.models.health import ConnectorStatus, HealthReport, HealthStatus
 from sentio_async.resilience.limiter import Window
 
-__all__ = ["BaseConnector", "Capability", "Role", "ask_for_offers", "check_symbol", "symbols_of"]
+__all__ = [
+    "BaseConnector",
+    "Capability",
+    "Role",
+    "ask_for_offers",
+    "check_symbol",
+    "sorted_out",
+    "symbols_of",
+]
 
 
 class Role(StrEnum):
@@ -293,14 +301,30 @@ def _status_of(exc: errors.ConnectorError) -> HealthStatus:
     return HealthStatus.UNHEALTHY
 
 
-def symbols_of(symbols: Iterable[str]) -> list[str]:
-    """The symbols without repetition, in order; a single text is refused, it is not a list."""
+def sorted_out(symbols: Iterable[str]) -> dict[str, errors.InvalidRequestError | None]:
+    """Each symbol once, in order, with the error of one that cannot be a symbol.
+
+    A single text is refused: it is not a list.
+    """
     if isinstance(symbols, str):
         raise errors.InvalidRequestError(f"symbols: a list is needed, such as [{symbols!r}]")
-    names = list(dict.fromkeys(symbols))
-    for name in names:
-        check_symbol(name)
-    return names
+    return {symbol: _refusal(symbol) for symbol in dict.fromkeys(symbols)}
+
+
+def _refusal(symbol: str) -> errors.InvalidRequestError | None:
+    try:
+        check_symbol(symbol)
+    except errors.InvalidRequestError as exc:
+        return exc
+    return None
+
+
+def symbols_of(symbols: Iterable[str]) -> list[str]:
+    """The symbols without repetition, in order; one that cannot be a symbol is refused."""
+    asked = sorted_out(symbols)
+    for error in filter(None, asked.values()):
+        raise error
+    return list(asked)
 
 
 def check_symbol(symbol: Any) -> str:

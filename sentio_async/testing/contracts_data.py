@@ -112,6 +112,17 @@ class DataProviderContract(ConnectorContract[DataProviderConnector]):
         with pytest.raises(errors.SymbolNotFoundError):
             batch[rig.unknown_symbol]
 
+    async def test_what_cannot_be_a_symbol_does_not_cost_the_others(self, rig: DataRig) -> None:
+        """Its own error in a batch, in the order of asking."""
+        good = rig.symbols[0]
+        async with rig.new() as data:
+            needs(data, Capability.BATCH_QUOTES)
+            batch = await data.get_quotes(["A B", good, ""])
+
+        assert list(batch) == ["A B", good, ""]
+        assert list(batch.found) == [good]
+        assert all(isinstance(e, errors.InvalidRequestError) for e in batch.errors.values())
+
     async def test_a_symbol_named_twice_is_asked_once(self, rig: DataRig) -> None:
         """And a single text is not a list of symbols; nothing asked is nothing sent."""
         first, second = rig.symbols

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from sentio_async import errors
-from sentio_async.base.connector import check_symbol
+from sentio_async.base.connector import sorted_out
 from sentio_async.connectors.alpaca.wire.data_routes import pack
 from sentio_async.http.endpoint import Call
 from sentio_async.http.session import Session
@@ -30,16 +30,9 @@ async def ask_about(
 
     ``most`` is how many symbols one call may name, if less than usual.
     """
-    if isinstance(symbols, str):
-        raise errors.InvalidRequestError(f"symbols: a list is needed, such as [{symbols!r}]")
-    names = list(dict.fromkeys(symbols))
-    results: dict[str, T | errors.ConnectorError] = {}
-    for name in names:
-        try:
-            check_symbol(name)
-        except errors.InvalidRequestError as exc:
-            results[name] = exc
-    packs = list(pack((name for name in names if name not in results), most))
+    asked = sorted_out(symbols)
+    results: dict[str, T | errors.ConnectorError] = {n: e for n, e in asked.items() if e}
+    packs = list(pack((name for name in asked if name not in results), most))
 
     async def one(batch: Sequence[list[str]]) -> dict[str, T | errors.ConnectorError]:
         return await _ask_dropping(batch[0], fetch)
@@ -48,7 +41,7 @@ async def ask_about(
         if isinstance(answer, Exception):
             raise answer
         results.update(answer)
-    return Batch({name: results[name] for name in names})
+    return Batch({name: results[name] for name in asked})
 
 
 async def _ask_dropping(

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from sentio_async import errors
-from sentio_async.base import Capability, symbols_of
+from sentio_async.base import Capability, sorted_out
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.polygon import wire
@@ -145,14 +145,16 @@ class PolygonData(PolygonMarkets, PolygonReference):
 
         Raises only when not one request was answered.
         """
-        wanted = symbols_of(symbols)
+        asked = sorted_out(symbols)
+        wanted = [ticker for ticker, refusal in asked.items() if refusal is None]
         packed = wire.latest.packed(wanted, size=self._config.batch_size)
         answers = await asyncio.gather(*(self._ask(call) for call, _ in packed))
         failures = [answer for answer in answers if isinstance(answer, errors.ConnectorError)]
         if failures and len(failures) == len(answers):
             raise failures[0]
         chunks = [chunk for _, chunk in packed]
-        return wire.latest.gathered(wanted, chunks, answers)
+        found = wire.latest.gathered(wanted, chunks, answers)
+        return wire.latest.with_refused(asked, found)
 
     async def _ask(self, call: Call[Any]) -> Any:
         """What one packed request says by ticker, or its error."""

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sentio_async.base import symbols_of
+from sentio_async.base import sorted_out
 from sentio_async.connectors.polygon import wire
 from sentio_async.connectors.polygon.values import (
     Conversion,
@@ -123,12 +123,14 @@ class PolygonMarkets(PolygonSession):
         return await self._batch(symbols, wire.universal.summaries)
 
     async def _batch(self, symbols: Iterable[str], build: Any) -> Batch[Any]:
-        wanted = symbols_of(symbols)
+        asked = sorted_out(symbols)
+        wanted = [ticker for ticker, refusal in asked.items() if refusal is None]
         found: dict[str, Any] = {}
         for chunk in wire.latest.chunks(wanted, self._config.batch_size):
             async for page in self._pages(build(chunk)):
                 found.update(page)
-        return wire.latest.gathered(wanted, [wanted], [found])
+        answered = wire.latest.gathered(wanted, [wanted], [found])
+        return wire.latest.with_refused(asked, answered)
 
     def iter_sma(
         self, symbol: str, *, limit: int | None = None, **options: Any

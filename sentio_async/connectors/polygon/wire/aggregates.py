@@ -17,7 +17,7 @@ from sentio_async.connectors.polygon.moments import MAX_NS, Moment, milliseconds
 from sentio_async.connectors.polygon.values import CryptoOpenClose, OpenClose
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
 from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target
-from sentio_async.connectors.polygon.wire.tickers import checked
+from sentio_async.connectors.polygon.wire.tickers import check_about, checked
 from sentio_async.http.endpoint import Call, Parts
 from sentio_async.models import Bar, Bars, Page, Rows
 from sentio_async.resilience.limiter import Priority
@@ -128,6 +128,7 @@ def back_from(end: Moment, timeframe: str, count: int) -> Moment:
 
 def read_bars(answer: Bulk[Aggregate], *, symbol: str, step: str) -> Page[Bars]:
     """One page of bars, by column."""
+    check_about(symbol, answer.envelope.ticker)
     bars = Bars(symbol, provider=PROVIDER, step=step, is_delayed=answer.envelope.is_delayed)
     rows = answer.rows
     bars.times_ns.extend([row.t * 1_000_000 for row in rows])
@@ -150,8 +151,10 @@ def read_market(answer: Bulk[Aggregate]) -> Rows[Bar]:
 
 def read_previous(answer: Bulk[Aggregate], *, symbol: str) -> Bar:
     """The one bar there is."""
+    check_about(symbol, answer.envelope.ticker)
     if not answer.rows:
         raise errors.SymbolNotFoundError(f"{symbol}: no previous day", symbol=symbol)
+    check_about(symbol, answer.rows[0].T)
     return read_bar(answer.rows[0], symbol, is_delayed=answer.envelope.is_delayed)
 
 
@@ -253,22 +256,28 @@ def grouped(market: str, on: date, **options: Any) -> Call[Rows[Bar]]:
     return builds[market](on, **options)
 
 
-def read_open_close(raw: Any) -> OpenClose:
+def read_open_close(raw: Any, *, symbol: str) -> OpenClose:
     """Open and close, with what was traded before and after."""
-    return OpenClose.read(raw)
+    found = OpenClose.read(raw)
+    check_about(symbol, found.symbol)
+    return found
 
 
 @api.get("/v1/open-close/{ticker}/{date}", returns=read_open_close)
 def open_close(ticker: str, on: date, *, adjusted: bool | None = None) -> Parts:
     """Open, close and extended-hours prices of one day."""
     return Parts(
-        path={"ticker": checked(ticker), "date": on.isoformat()}, query={"adjusted": adjusted}
+        path={"ticker": checked(ticker), "date": on.isoformat()},
+        query={"adjusted": adjusted},
+        context={"symbol": ticker},
     )
 
 
-def read_crypto_open_close(raw: Any) -> CryptoOpenClose:
+def read_crypto_open_close(raw: Any, *, symbol: str) -> CryptoOpenClose:
     """Open and close, with the trades that made them."""
-    return CryptoOpenClose.read(raw)
+    found = CryptoOpenClose.read(raw)
+    check_about(symbol, found.symbol)
+    return found
 
 
 @api.get("/v1/open-close/crypto/{from}/{to}/{date}", returns=read_crypto_open_close)
@@ -279,4 +288,5 @@ def crypto_open_close(
     return Parts(
         path={"from": base, "to": quoted_in, "date": on.isoformat()},
         query={"adjusted": adjusted},
+        context={"symbol": f"{base}-{quoted_in}"},
     )

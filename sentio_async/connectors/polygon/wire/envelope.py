@@ -25,7 +25,6 @@ __all__ = [
     "member",
     "next_target",
     "number",
-    "one_of",
     "page_of",
     "result",
 ]
@@ -78,11 +77,6 @@ def _is_empty(raw: Json) -> bool:
     if not isinstance(raw, Mapping) or raw.get("results") is not None:
         return False
     return 0 in (raw.get("resultsCount"), raw.get("count"))
-
-
-def one_of(kind: _Kind[T]) -> Callable[[Json], T]:
-    """Reads an answer that is one ``kind``."""
-    return lambda raw: kind.read(result(raw))
 
 
 def list_of(kind: _Kind[T]) -> Callable[[Json], Rows[T]]:

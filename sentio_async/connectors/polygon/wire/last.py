@@ -18,7 +18,7 @@ from sentio_async.connectors.polygon.wire.envelope import (
     number,
     result,
 )
-from sentio_async.connectors.polygon.wire.tickers import checked, currency_pair
+from sentio_async.connectors.polygon.wire.tickers import check_about, checked, currency_pair
 from sentio_async.connectors.polygon.wire.ticks import word_or_none, words
 from sentio_async.http.endpoint import Parts
 from sentio_async.http.wire_json import Json
@@ -36,6 +36,7 @@ __all__ = [
 def read_last_trade(raw: Json, *, symbol: str) -> Trade:
     """``p s c i x t z e``, with the exact size under ``ds``."""
     row = result(raw)
+    check_about(symbol, row.get("T"))
     return Trade(
         symbol=row.get("T") or symbol,
         time_ns=whole_ns(row["t"]),
@@ -54,6 +55,7 @@ def read_last_trade(raw: Json, *, symbol: str) -> Trade:
 def read_last_quote(raw: Json, *, symbol: str) -> Quote:
     """Capital letters are the ask, small ones the bid."""
     row = result(raw)
+    check_about(symbol, row.get("T"))
     return Quote(
         symbol=row.get("T") or symbol,
         time_ns=whole_ns(row["t"]),
@@ -73,6 +75,7 @@ def read_last_quote(raw: Json, *, symbol: str) -> Quote:
 def read_crypto_trade(raw: Json, *, symbol: str) -> Trade:
     """A trade under ``last``, its time in milliseconds."""
     row = member(raw, "last")
+    check_about(symbol, raw.get("symbol"))
     return Trade(
         symbol=symbol,
         time_ns=ns_by_size(row["timestamp"]) or 0,
@@ -88,6 +91,7 @@ def read_crypto_trade(raw: Json, *, symbol: str) -> Trade:
 def read_forex_quote(raw: Json, *, symbol: str) -> Quote:
     """A quote under ``last``, its time in milliseconds; there are no sizes."""
     row = member(raw, "last")
+    check_about(symbol, raw.get("symbol"))
     exchange = word_or_none(row.get("exchange"))
     return Quote(
         symbol=symbol,

@@ -91,6 +91,12 @@ def _unknown(ticker: str) -> errors.SymbolNotFoundError:
     return errors.SymbolNotFoundError(text, symbol=ticker, connector=PROVIDER)
 
 
+def with_refused(asked: Mapping[str, errors.ConnectorError | None], answered: Batch[T]) -> Batch[T]:
+    """The answers in the order of asking, with the errors of those that were not asked for."""
+    found = dict(answered.items())
+    return Batch({ticker: refusal or found[ticker] for ticker, refusal in asked.items()})
+
+
 def quotes_of(snapshots: Batch[Snapshot]) -> Batch[Quote]:
     """The quotes in snapshots; a snapshot without one is that ticker's error."""
     return Batch({ticker: _quote_of(ticker, found) for ticker, found in snapshots.items()})

@@ -18,9 +18,9 @@ from sentio_async.connectors.polygon.values import (
     TickerEvents,
     TickerType,
 )
-from sentio_async.connectors.polygon.wire.envelope import api, list_of, one_of, page_of, result
+from sentio_async.connectors.polygon.wire.envelope import api, list_of, page_of, result
 from sentio_async.connectors.polygon.wire.filters import at_most, chosen, ranges
-from sentio_async.connectors.polygon.wire.tickers import checked
+from sentio_async.connectors.polygon.wire.tickers import check_about, checked
 from sentio_async.http.endpoint import Call, Parts, QueryValue
 from sentio_async.http.reading import read_rows
 from sentio_async.http.wire_json import Json
@@ -81,10 +81,17 @@ def tickers(
     )
 
 
-@api.get("/v3/reference/tickers/{ticker}", returns=one_of(TickerDetails))
+def read_details(raw: Json, *, symbol: str) -> TickerDetails:
+    """What is known about the one that was asked for."""
+    found = TickerDetails.read(result(raw))
+    check_about(symbol, found.ticker)
+    return found
+
+
+@api.get("/v3/reference/tickers/{ticker}", returns=read_details)
 def ticker_details(ticker: str, *, on: date | None = None) -> Parts:
     """One instrument and its company, today or as of ``on``."""
-    return Parts(path={"ticker": checked(ticker)}, query={"date": on})
+    return Parts(path={"ticker": checked(ticker)}, query={"date": on}, context={"symbol": ticker})
 
 
 @api.get("/v3/reference/tickers/types", returns=list_of(TickerType))
@@ -174,10 +181,19 @@ def option_contracts(
     return Parts(query=query)
 
 
-@api.get("/v3/reference/options/contracts/{ticker}", returns=one_of(ListedOption))
+def read_listed_option(raw: Json, *, symbol: str) -> ListedOption:
+    """The contract that was asked for."""
+    found = ListedOption.read(result(raw))
+    check_about(symbol, found.ticker)
+    return found
+
+
+@api.get("/v3/reference/options/contracts/{ticker}", returns=read_listed_option)
 def option_contract(ticker: str, *, as_of: date | None = None) -> Parts:
     """One option contract."""
-    return Parts(path={"ticker": checked(ticker)}, query={"as_of": as_of})
+    return Parts(
+        path={"ticker": checked(ticker)}, query={"as_of": as_of}, context={"symbol": ticker}
+    )
 
 
 def read_related(raw: Json) -> Rows[str]:

@@ -18,7 +18,7 @@ from sentio_async.connectors.polygon.moments import NEW_YORK, day_start_ns, ns_b
 from sentio_async.connectors.polygon.values import BookLevel, OrderBook
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
 from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, member, number
-from sentio_async.connectors.polygon.wire.tickers import asset_class, checked
+from sentio_async.connectors.polygon.wire.tickers import asset_class, check_about, checked
 from sentio_async.connectors.polygon.wire.ticks import Time, word_or_none, words
 from sentio_async.http.endpoint import Call, Parts
 from sentio_async.http.wire_json import Json
@@ -175,15 +175,17 @@ def read_many(answer: Bulk[SnapshotRow]) -> Rows[Snapshot]:
     return read_good_rows(answer, lambda row: read_row(row, late=late))
 
 
-def read_one(raw: Json) -> Snapshot:
+def read_one(raw: Json, *, symbol: str) -> Snapshot:
     """The snapshot under ``ticker``."""
     row = msgspec.convert(member(raw, "ticker"), SnapshotRow, strict=False)
+    check_about(symbol, row.ticker)
     return read_row(row, late=raw.get("status") == "DELAYED")
 
 
-def read_book(raw: Json) -> OrderBook:
+def read_book(raw: Json, *, symbol: str) -> OrderBook:
     """The book under ``data``, whose levels give sizes by exchange id."""
     data = member(raw, "data")
+    check_about(symbol, data.get("ticker"))
 
     def levels(name: str) -> tuple[BookLevel, ...]:
         rows = data.get(name) or ()
@@ -218,7 +220,7 @@ def stock_snapshots(
 @api.get("/v2/snapshot/locale/us/markets/stocks/tickers/{ticker}", returns=read_one)
 def stock_snapshot(ticker: str) -> Parts:
     """The snapshot of one stock."""
-    return Parts(path={"ticker": checked(ticker)})
+    return Parts(path={"ticker": checked(ticker)}, context={"symbol": ticker})
 
 
 @api.get(
@@ -240,13 +242,13 @@ def crypto_snapshots(tickers: Iterable[str] | None = None) -> Parts:
 @api.get("/v2/snapshot/locale/global/markets/crypto/tickers/{ticker}", returns=read_one)
 def crypto_snapshot(ticker: str) -> Parts:
     """The snapshot of one crypto pair."""
-    return Parts(path={"ticker": checked(ticker)})
+    return Parts(path={"ticker": checked(ticker)}, context={"symbol": ticker})
 
 
 @api.get("/v2/snapshot/locale/global/markets/crypto/tickers/{ticker}/book", returns=read_book)
 def crypto_book(ticker: str) -> Parts:
     """The order book of one crypto pair."""
-    return Parts(path={"ticker": checked(ticker)})
+    return Parts(path={"ticker": checked(ticker)}, context={"symbol": ticker})
 
 
 @api.get(
@@ -268,7 +270,7 @@ def forex_snapshots(tickers: Iterable[str] | None = None) -> Parts:
 @api.get("/v2/snapshot/locale/global/markets/forex/tickers/{ticker}", returns=read_one)
 def forex_snapshot(ticker: str) -> Parts:
     """The snapshot of one currency pair."""
-    return Parts(path={"ticker": checked(ticker)})
+    return Parts(path={"ticker": checked(ticker)}, context={"symbol": ticker})
 
 
 @api.get(

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sentio_async import errors
 from sentio_async.models import AssetClass
 
-__all__ = ["asset_class", "checked", "currency_pair", "underlying_of"]
+__all__ = ["asset_class", "check_about", "checked", "currency_pair", "underlying_of"]
 
 _PREFIXES = {
     "O:": AssetClass.OPTION,
@@ -30,6 +32,21 @@ def checked(ticker: str) -> str:
     if not (ticker and ticker.isprintable()) or "," in ticker or " " in ticker:
         raise errors.InvalidRequestError(f"symbol: {ticker!r} is not a ticker")
     return ticker
+
+
+def check_about(ticker: str, named: Any) -> None:
+    """Raise DecodeError when an answer names another ticker than the one asked for.
+
+    The vendor writes pairs as ``X:BTCUSD``, ``BTC-USD`` and ``EUR/USD``, and may leave out the
+    prefix; an answer that names nothing is taken as it is.
+    """
+    if isinstance(named, str) and named and _plain(named) != _plain(ticker):
+        raise errors.DecodeError(f"{ticker}: the answer is about {named[:40]!r}")
+
+
+def _plain(ticker: str) -> str:
+    bare = ticker[2:] if ticker[:2] in _PREFIXES else ticker
+    return bare.replace("-", "").replace("/", "")
 
 
 def currency_pair(ticker: str) -> tuple[str, str]:

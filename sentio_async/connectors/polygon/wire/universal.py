@@ -23,7 +23,7 @@ from sentio_async.connectors.polygon.wire.envelope import (
 )
 from sentio_async.connectors.polygon.wire.filters import at_most, chosen, ranges
 from sentio_async.connectors.polygon.wire.problems import item_error
-from sentio_async.connectors.polygon.wire.tickers import checked, underlying_of
+from sentio_async.connectors.polygon.wire.tickers import check_about, checked, underlying_of
 from sentio_async.connectors.polygon.wire.ticks import word_or_none, words
 from sentio_async.http.endpoint import Call, Parts, QueryValue
 from sentio_async.http.reading import read_rows
@@ -220,9 +220,11 @@ def read_chain(raw: Json) -> Page[Rows[OptionSnapshot]]:
     return Page(rows, next_target(raw.get("next_url")))
 
 
-def read_contract(raw: Json) -> OptionSnapshot:
+def read_contract(raw: Json, *, symbol: str) -> OptionSnapshot:
     """One contract."""
-    return read_option(result(raw), late=is_delayed(raw))
+    found = read_option(result(raw), late=is_delayed(raw))
+    check_about(symbol, found.symbol)
+    return found
 
 
 def _any_of(tickers: Iterable[str] | None) -> str | None:
@@ -278,7 +280,8 @@ def option_chain(
 @api.get("/v3/snapshot/options/{underlying}/{contract}", returns=read_contract)
 def option_snapshot(underlying: str, contract: str) -> Parts:
     """One option, with greeks."""
-    return Parts(path={"underlying": checked(underlying), "contract": checked(contract)})
+    path = {"underlying": checked(underlying), "contract": checked(contract)}
+    return Parts(path=path, context={"symbol": contract})
 
 
 def contract(ticker: str) -> Call[OptionSnapshot]:
