@@ -415,6 +415,42 @@ async def test_what_other_processes_took_counts_until_the_reset():
     assert (await limiter.acquire()).at == pytest.approx(60.0, abs=0.01)
 
 
+async def test_what_is_told_is_about_the_longest_window():
+    limiter = a_limiter((4, 1.0), (10, 60.0))
+    limiter.observe(remaining=4, reset_in=30.0)
+
+    times = [(await limiter.acquire()).at for _ in range(5)]
+
+    assert times == pytest.approx([0.0, 0.0, 0.0, 0.0, 30.0], abs=0.01)
+
+
+async def test_no_quota_left_blocks_also_when_all_of_it_was_ours():
+    limiter = a_limiter((2, 60.0))
+    first = await limiter.acquire()
+    await limiter.acquire()
+    limiter.observe(remaining=0, reset_in=20.0)
+    limiter.give_back(first)
+
+    assert (await limiter.acquire()).at == pytest.approx(20.0, abs=0.01)
+
+
+async def test_the_reset_is_worked_out_only_for_news():
+    asked = []
+
+    def reset():
+        asked.append(now())
+        return 20.0
+
+    limiter = a_limiter((10, 60.0))
+    await limiter.acquire()
+    limiter.observe(remaining=9, reset_in=reset)
+    assert asked == []
+    limiter.observe(remaining=0, reset_in=reset)
+
+    assert (await limiter.acquire()).at == pytest.approx(20.0, abs=0.01)
+    assert asked == [0.0]
+
+
 async def test_no_quota_left_blocks_until_the_reset_but_never_longer_than_the_window():
     limiter = a_limiter((10, 60.0))
     limiter.observe(remaining=0, reset_in=1e9)
