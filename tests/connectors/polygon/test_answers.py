@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from connectors.polygon.wired import read
+from connectors.polygon.wired import named_in, read
 from sentio_async import errors
 from sentio_async.connectors.polygon.wire import api
+from sentio_async.connectors.polygon.wire.tickers import check_about
 from sentio_async.http.endpoint import Endpoint
 from sentio_async.models import Bars, Page
 
@@ -27,7 +28,8 @@ ENDPOINTS: dict[str, Endpoint[Any]] = {endpoint.name: endpoint for endpoint in a
 
 
 def answer(name: str, body: Any = None, **context: Any) -> Any:
-    return read(ENDPOINTS[name], PAYLOADS[name] if body is None else body, **context)
+    body = PAYLOADS[name] if body is None else body
+    return read(ENDPOINTS[name], body, **{"symbol": named_in(body), **context})
 
 
 def items(name: str, body: Any = None, **context: Any) -> Any:
@@ -46,6 +48,46 @@ def test_every_payload_is_read_to_its_last_row(name):
         value = value.items
     assert not getattr(value, "skipped", ())
     assert not isinstance(value, list | dict | Bars) or len(value) > 0
+
+
+NAMED = [
+    "aggregates",
+    "previous_day",
+    "open_close",
+    "crypto_open_close",
+    "last_trade",
+    "last_quote",
+    "last_crypto_trade",
+    "last_forex_quote",
+    "stock_snapshot",
+    "crypto_snapshot",
+    "forex_snapshot",
+    "crypto_book",
+    "option_snapshot",
+    "ticker_details",
+    "option_contract",
+]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_an_answer_about_another_ticker_is_refused_and_both_are_named(name):
+    with pytest.raises(errors.DecodeError, match=r"X:OTHER: the answer is about '\S+'"):
+        answer(name, symbol="X:OTHER")
+
+
+def test_a_second_page_about_another_ticker_is_refused():
+    page = {**PAYLOADS["aggregates"], "ticker": "MSFT"}
+
+    with pytest.raises(errors.DecodeError, match="AAPL: the answer is about 'MSFT'"):
+        answer("aggregates", page, symbol="AAPL")
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [("O:A230616C00150000", "A230616C00150000"), ("X:BTCUSD", "BTC-USD"), ("C:EURUSD", "EUR/USD")],
+)
+def test_the_vendors_spellings_of_a_ticker_are_one(asked, named):
+    check_about(asked, named)
 
 
 @pytest.mark.parametrize("name", sorted(set(ENDPOINTS) - {"market_holidays"}))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.polygon.wired import endpoint_of, plain_path, read
+from connectors.polygon.wired import asked_in, endpoint_of, named_in, plain_path, read
 from sentio_async.connectors.polygon import wire
 from sentio_async.http.endpoint import Answer
 from sentio_async.http.problems import from_answer
@@ -27,6 +27,8 @@ NOT_READ = {
     "ws_crypto.json": "streams come with a later change",
     "ws_auth_failed.json": "streams come with a later change",
 }
+MISSPELT = {"rest_options_contract_one.json": {"symbol": "O:EVRI240119C00002500"}}
+"""Recordings whose address lacks the colon of the ticker that they are about."""
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +55,13 @@ def test_every_recorded_answer_is_read_or_listed_with_its_reason(recorded):
             unread.append(entry["file"])
             continue
         body = (recorded / entry["file"]).read_bytes()
-        value = read(endpoint, body)
+        raw = json.loads(body)
+        path = plain_path(entry["url"])
+        # The vendor's own samples say {ticker} where theirs asked for one.
+        asked = asked_in(endpoint, path) if "{" not in path else {"symbol": named_in(raw)}
+        value = read(endpoint, body, **MISSPELT.get(entry["file"], asked))
 
-        expected = rows_in(json.loads(body))
+        expected = rows_in(raw)
         assert size_of(value) == expected, entry["file"]
         assert not getattr(getattr(value, "items", value), "skipped", ()), entry["file"]
 

@@ -45,6 +45,30 @@ def read(endpoint: Endpoint[Any], body: Any, **context: Any) -> Any:
     return endpoint.returns(raw, **{n: v for n, v in known.items() if n in needed})
 
 
+def asked_in(endpoint: Endpoint[Any], path: str) -> dict[str, str]:
+    """The ticker that a path asks for, as the endpoint's reader is told it."""
+    parts = dict(zip(endpoint.path.split("/"), path.split("/"), strict=True))
+    if "{from}" in parts and "{to}" in parts and "{ticker}" not in parts:
+        return {"symbol": f"{parts['{from}']}-{parts['{to}']}"}
+    ticker = parts.get("{contract}") or parts.get("{ticker}")
+    return {} if ticker is None else {"symbol": ticker}
+
+
+def named_in(body: Any) -> str:
+    """The ticker that an answer names, wherever it does; AAPL if it names none."""
+    if not isinstance(body, dict):
+        return "AAPL"
+    rows = body.get("results")
+    row = rows[0] if isinstance(rows, list) and rows else rows
+    details = row.get("details") if isinstance(row, dict) else None
+    parts = (body, body.get("ticker"), body.get("data"), row, details)
+    names = [part.get(n) for part in parts if isinstance(part, dict) for n in _NAMES]
+    return next((name for name in names if isinstance(name, str)), "AAPL")
+
+
+_NAMES = ("ticker", "T", "symbol")
+
+
 def plain_path(url: str) -> str:
     """The path of a recorded URL."""
     return re.sub(r"^https?://[^/]+", "", url).partition("?")[0]
