@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from tests.benchmarks import transport
+from tests.benchmarks import gateway, transport
 from tests.benchmarks.measure import Row, Settings
 
-SETS = {"transport": transport.rows}
+SETS = {"transport": transport.rows, "gateway": gateway.rows}
 """What is measured: each gives rows, given the names that were asked for and the settings."""
 
 
