@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from tests.benchmarks import gateway, transport
+from tests.benchmarks import gateway, transport, vendors
 from tests.benchmarks.measure import Row, Settings
 
-SETS = {"transport": transport.rows, "gateway": gateway.rows}
+SETS = {"transport": transport.rows, "gateway": gateway.rows, "vendors": vendors.rows}
 """What is measured: each gives rows, given the names that were asked for and the settings."""
 
 
