@@ -69,9 +69,9 @@ def quote(number):
 
 def _bar(number):
     minute = number % 1440
-    day = number // 1440
+    day = f"2024-{1 + number // 1440 // 28 % 12:02}-{1 + number // 1440 % 28:02}"
     return {
-        "t": f"2024-{1 + day // 28 % 12:02}-{1 + day % 28:02}T{minute // 60:02}:{minute % 60:02}:00Z",
+        "t": f"{day}T{minute // 60:02}:{minute % 60:02}:00Z",
         "o": 187.23 + number % 97 / 100, "h": 188.5 + number % 89 / 100,
         "l": 186.11 + number % 83 / 100, "c": 187.9 + number % 79 / 100, "v": 1000 + number % 7919,
         "n": 10 + number % 631, "vw": 187.512345 + number % 73 / 1000,
