@@ -57,6 +57,39 @@ async def test_a_refusal_is_an_error_of_its_kind_in_alpacas_words(data, alpaca, 
     assert caught.value.status_code == status
 
 
+OUTAGE = {"message": "internal server error"}
+
+
+async def test_an_outage_that_says_success_does_not_make_a_symbol_unknown(data, alpaca):
+    alpaca.get("/v2/stocks/snapshots").respond(200, json=OUTAGE)
+
+    found = await data.get_snapshots(["AAPL", "MSFT"])
+
+    for symbol in ("AAPL", "MSFT"):
+        with pytest.raises(errors.DecodeError, match="internal server error"):
+            found[symbol]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "arguments"),
+    [
+        ("/v2/stocks/meta/exchanges", "get_stock_exchanges", ()),
+        ("/v2/stocks/meta/conditions/trade", "get_stock_conditions", ("trade", "A")),
+        ("/v1beta1/options/meta/exchanges", "get_option_exchanges", ()),
+        ("/v1beta1/options/meta/conditions/trade", "get_option_conditions", ("trade",)),
+    ],
+)
+async def test_names_are_not_read_from_an_error_or_from_nothing(
+    data, alpaca, path, name, arguments
+):
+    answers = [httpx.Response(200, json=OUTAGE), httpx.Response(200)]
+    alpaca.get(path).mock(side_effect=answers)
+
+    for said in ("internal server error", "empty"):
+        with pytest.raises(errors.DecodeError, match=said):
+            await getattr(data, name)(*arguments)
+
+
 async def test_a_page_of_html_is_no_reason_and_no_data(data, alpaca):
     alpaca.get("/v2/stocks/AAPL/bars").respond(403, html="<html>403 Forbidden</html>")
 

@@ -7,7 +7,7 @@ When an answer does not have its type, it is read again row by row, and only bad
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,7 +16,15 @@ from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.data_rows import History, Latest
 from sentio_async.models import SkippedRow
 
-__all__ = ["decode_as", "history", "history_of_one", "latest", "latest_map", "latest_of_one"]
+__all__ = [
+    "decode_as",
+    "history",
+    "history_of_one",
+    "latest",
+    "latest_map",
+    "latest_of_one",
+    "refuse_words",
+]
 
 T = TypeVar("T")
 
@@ -135,9 +143,19 @@ def latest_map(row: type[msgspec.Struct]) -> Callable[[bytes], Latest]:
         try:
             return Latest(_present(strict.decode(body)))
         except _UNREADABLE:
-            return _by_symbol(lenient(body), one, None)
+            table = lenient(body)
+            refuse_words(table)
+            return _by_symbol(table, one, None)
 
     return decode
+
+
+def refuse_words(table: Mapping[str, Any]) -> None:
+    """Raise DecodeError for a table that is an error in truth: it has a message and no rows."""
+    said = table.get("message")
+    if said is not None:
+        text = bytes(said).decode("utf-8", "replace") if isinstance(said, msgspec.Raw) else said
+        raise errors.DecodeError(f"the answer is an error with a status of success: {text[:200]}")
 
 
 def latest_of_one(member: str, row: type[msgspec.Struct]) -> Callable[[bytes], Latest]:

@@ -9,8 +9,9 @@ from typing import Literal
 
 import msgspec
 
+from sentio_async import errors
 from sentio_async.connectors.alpaca.data_values import ActiveStock, Mover, Movers
-from sentio_async.connectors.alpaca.wire.data_answers import decode_as
+from sentio_async.connectors.alpaca.wire.data_answers import decode_as, refuse_words
 from sentio_async.connectors.alpaca.wire.data_api import api
 from sentio_async.http.endpoint import Parts
 from sentio_async.http.reading import ns_from_text
@@ -79,8 +80,11 @@ def read_actives(raw: RawActives) -> list[ActiveStock]:
     ]
 
 
-def read_names(raw: dict[str, str]) -> dict[str, str]:
+def read_names(raw: dict[str, str] | None) -> dict[str, str]:
     """Names by code."""
+    if raw is None:
+        raise errors.DecodeError("names: the answer is empty")
+    refuse_words(raw)
     return raw
 
 
