@@ -206,6 +206,12 @@ def test_filters_that_exclude_each_other_are_refused(filters):
         orders.orders(**filters)
 
 
+@pytest.mark.parametrize("symbols", [[""], [" "], ["A,B"], [None], ["AAPL", ""]])
+def test_a_symbol_that_would_drop_or_double_the_filter_is_refused(symbols):
+    with pytest.raises(errors.InvalidRequestError, match="is not a name"):
+        orders.orders(symbols=symbols)
+
+
 @pytest.mark.parametrize("order_id", ["", ".", "..", "a\nb"])
 def test_an_id_that_would_be_another_path_is_refused(order_id):
     with pytest.raises(errors.InvalidRequestError):

@@ -6,6 +6,7 @@ https://docs.alpaca.markets/reference/trading-api
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.problems import read_problem
@@ -29,7 +30,14 @@ def nothing(raw: Json) -> None:
 
 
 def names(values: Iterable[str] | None) -> tuple[str, ...] | None:
-    """Names for a query or a body, None for none; a single text is refused, it is not a list."""
+    """Names for a query or a body, None for none; a single text is refused, it is not a list.
+
+    So is a name that would be none or two of them, once commas have joined it to the others.
+    """
     if isinstance(values, str):
         raise errors.InvalidRequestError(f"a list is needed, such as [{values!r}]")
-    return tuple(values or ()) or None
+    found: tuple[Any, ...] = tuple(values or ())
+    for name in found:
+        if not isinstance(name, str) or not name.strip() or "," in name:
+            raise errors.InvalidRequestError(f"{name!r} is not a name that a list can hold")
+    return found or None
