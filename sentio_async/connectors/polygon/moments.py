@@ -16,6 +16,7 @@ __all__ = [
     "Moment",
     "date_by_size",
     "day_start_ns",
+    "given_ns",
     "milliseconds",
     "nanoseconds",
     "ns_by_size",
@@ -66,14 +67,26 @@ def nanoseconds(moment: Moment | None) -> str | int | None:
     """A time as tick queries want it: a date, or nanoseconds of which none is lost."""
     if isinstance(moment, datetime):
         return _microseconds(moment) * 1_000
-    return moment.isoformat() if isinstance(moment, date) else moment
+    if isinstance(moment, date):
+        return moment.isoformat()
+    return None if moment is None else given_ns(moment)
 
 
 def milliseconds(moment: Moment) -> str:
     """A time as aggregate paths want it: a date, or milliseconds."""
     if isinstance(moment, datetime):
         return str(_microseconds(moment) // 1_000)
-    return moment.isoformat() if isinstance(moment, date) else str(moment // 1_000_000)
+    return moment.isoformat() if isinstance(moment, date) else str(given_ns(moment) // 1_000_000)
+
+
+def given_ns(moment: Any) -> int:
+    """Nanoseconds as a caller gave them; InvalidRequestError for what is no time."""
+    if isinstance(moment, bool) or not isinstance(moment, int):
+        raise errors.InvalidRequestError(
+            f"time: {moment!r} is a {type(moment).__name__}; "
+            "use an aware datetime, a date or whole nanoseconds"
+        )
+    return moment
 
 
 def _microseconds(moment: datetime) -> int:

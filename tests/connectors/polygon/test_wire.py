@@ -79,6 +79,18 @@ def test_ticks_are_asked_for_without_losing_a_nanosecond():
     assert "timestamp.lt=1741959000123456789" in call.query
 
 
+@pytest.mark.parametrize("moment", ["2024-01-01", 1.5, True])
+def test_what_is_no_time_is_refused_by_its_type(moment):
+    said = f"is a {type(moment).__name__}"
+
+    with pytest.raises(errors.InvalidRequestError, match=said):
+        aggregates.aggregates("AAPL", "1Day", moment, date(2024, 1, 2))
+    with pytest.raises(errors.InvalidRequestError, match=said):
+        aggregates.back_from(moment, "1Day", 5)
+    with pytest.raises(errors.InvalidRequestError, match=said):
+        ticks.trades("AAPL", moment)
+
+
 def test_a_time_without_a_zone_is_refused():
     with pytest.raises(errors.InvalidRequestError, match="zone"):
         ticks.trades("AAPL", datetime(2025, 3, 14))

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from sentio_async import errors
-from sentio_async.connectors.polygon.moments import MAX_NS, Moment, milliseconds
+from sentio_async.connectors.polygon.moments import MAX_NS, Moment, given_ns, milliseconds
 from sentio_async.connectors.polygon.values import CryptoOpenClose, OpenClose
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
 from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target
@@ -117,8 +117,8 @@ def back_from(end: Moment, timeframe: str, count: int) -> Moment:
     multiplier, unit = timespan(timeframe)
     # A session is 6.5 of 24 hours on 5 of 7 days, less holidays.
     span = timedelta(seconds=_SECONDS[unit] * multiplier * count * 6) + timedelta(days=5)
-    if isinstance(end, int):
-        return max(0, end - int(span.total_seconds()) * 1_000_000_000)
+    if not isinstance(end, date):
+        return max(0, given_ns(end) - int(span.total_seconds()) * 1_000_000_000)
     earliest = _EARLIEST if isinstance(end, datetime) else _EARLIEST.date()
     try:
         return max(earliest, end - span)
