@@ -60,6 +60,30 @@ class Replacement(Placement):
         """It was found by its id, or by the order that it names."""
         return Verdict(Step.ACKED, order=order, is_found=True)
 
+    async def _failed(self, exc: errors.ConnectorError) -> Verdict | None:
+        """Refused, perhaps because it was done: a proxy may send a change twice.
+
+        Then only the second answer comes back, which says that a replacement is under way.
+        """
+        verdict = await super()._failed(exc)
+        if verdict is None or verdict.step is not Step.REJECTED:
+            return verdict
+        for number in range(self.desk.policy.clean_looks):
+            try:
+                found = await self.desk.call(self.candidates(), self._soon())
+            except errors.ConnectorError:
+                # Nobody can say, so it is looked for as one that may have arrived.
+                self.entry.is_ambiguous = True
+                self.entry.cause = self.entry.refusal = exc
+                return None
+            if len(found) == 1:
+                return self.found(found[0])
+            await self.desk.clock.sleep(self.desk.policy.pause(number))
+        return verdict
+
+    def _soon(self) -> float:
+        return self.desk.now() + self.desk.policy.call_timeout
+
 
 class Cancellation(Placement):
     """Carries a cancel: it is asked for until the venue has heard it, halted or not."""

@@ -8,6 +8,7 @@ from orders.venues import (
     HANGS,
     LATE,
     LOST,
+    REPEATED,
     ScriptedVenue,
     an_answer,
     an_order,
@@ -233,6 +234,40 @@ async def test_a_refused_change_is_refused(started):
 
     with pytest.raises(errors.OrderRejectedError, match="filled"):
         await gateway.replace(order.id, CHANGE)
+
+
+@pytest.mark.parametrize("kind", ALL)
+async def test_a_change_refused_because_a_proxy_repeated_it_is_done(started, kind):
+    gateway, venue, journal, order = await with_an_order(started, kind)
+    venue.say("replace", REPEATED)
+
+    changed = await gateway.replace(order.id, CHANGE)
+
+    assert changed.replaces == order.id
+    assert len(venue.sent("replace")) == 1
+    assert journal.rows[-1].step is Step.ACKED
+
+
+async def test_a_refused_change_nobody_can_look_for_is_looked_for_until_it_is_found(started):
+    gateway, venue, _, order = await with_an_order(started)
+    venue.say("replace", REPEATED)
+    venue.say("find", unknown(), unknown())
+
+    changed = await gateway.replace(order.id, CHANGE)
+
+    assert changed.replaces == order.id
+    assert len(venue.sent("replace")) == 1
+
+
+async def test_a_refused_change_that_is_not_there_is_refused_in_the_end(started):
+    gateway, venue, _, order = await with_an_order(started)
+    venue.say("replace", refused("order is filled"))
+    venue.say("find", unknown())
+
+    with pytest.raises(errors.OrderOutcomeUnknownError) as caught:
+        await gateway.replace(order.id, CHANGE)
+
+    assert await caught.value.handle.resolve() is None
 
 
 async def test_the_same_change_twice_at_once_is_one(started):

@@ -26,6 +26,7 @@ UNSENT = "unsent"
 THROTTLED = "throttled"
 HANGS = "hangs"
 LATE = "late"
+REPEATED = "repeated"
 
 
 class LoopClock:
@@ -75,7 +76,8 @@ Answer = Callable[[], Any] | BaseException | str
 class ScriptedVenue:
     """Takes orders; ``script`` says what goes wrong with one call after the other.
 
-    An exception is raised before anything is done; LOST does it and raises UNKNOWN; LATE does it
+    An exception is raised before anything is done; LOST does it and raises UNKNOWN; REPEATED does
+    it and raises the refusal of a second one; LATE does it
     some time after raising UNKNOWN; HANGS never ends; a callable is called for the answer.
     """
 
@@ -116,6 +118,9 @@ class ScriptedVenue:
         done = work()
         if answer == LOST:
             raise unknown()
+        if answer == REPEATED:
+            # A proxy asked twice, and passes on the second answer.
+            raise refused("order is in pending_replace status")
         return done
 
     async def _later(self, work: Callable[[], Any]) -> None:
