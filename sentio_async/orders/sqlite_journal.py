@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import sqlite3
 import threading
@@ -38,7 +39,8 @@ Batch = list[tuple[list[Record], asyncio.Future[None], asyncio.AbstractEventLoop
 class SqliteJournal:
     """Keeps rows in ``path``; beside it ``.lock`` says who uses it, ``.halt`` why nobody trades.
 
-    Settled intents are dropped when the journal is opened, ``keep`` after their end.
+    A lock for the account lies in the same folder, so that two files there cannot be its journal at
+    the same time.  Settled intents are dropped when the journal is opened, ``keep`` after their end.
     """
 
     halt_poll: float | None = 1.0
@@ -59,7 +61,7 @@ class SqliteJournal:
         self._durability = durability
         self._keep = keep
         self._clock = clock
-        self._lock: int | None = None
+        self._locks: list[int] = []
         self._writer: _Writer | None = None
 
     async def open(self, account: str) -> Sequence[Row]:
@@ -70,7 +72,8 @@ class SqliteJournal:
     def _open(self, account: str, oldest: float) -> list[Row]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _take_lock(self.path)
+            for lock in (f"{self.path}.lock", self.path.parent / _lock_of(account)):
+                self._locks.append(_take_lock(lock))
             database = _open(self.path, account, self._durability)
         except (ImportError, OSError, sqlite3.Error, ValueError) as exc:
             self._let_go()
@@ -86,9 +89,8 @@ class SqliteJournal:
         return rows
 
     def _let_go(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        while self._locks:
+            os.close(self._locks.pop())
 
     async def write(self, *rows: Row) -> None:
         """Keep the rows; returns when they are durable."""
@@ -109,6 +111,7 @@ class SqliteJournal:
         if reason is None:
             path.unlink(missing_ok=True)
         else:
+            path.touch(mode=0o600)
             path.write_text(reason)
 
     @property
@@ -200,18 +203,24 @@ def _transaction(database: sqlite3.Connection) -> Any:
         raise
 
 
-def _take_lock(path: Path) -> int:
+def _lock_of(account: str) -> str:
+    """The name of an account's lock file, which does not show the account."""
+    return f".sentio-{hashlib.sha256(account.encode()).hexdigest()[:16]}.lock"
+
+
+def _take_lock(path: str | Path) -> int:
     """The lock file, held until it is closed; raises ValueError when another has it."""
     import fcntl
 
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         owner = os.read(lock, 20).decode("ascii", "replace").strip() or "unknown"
         os.close(lock)
         raise ValueError(
-            f"another process (pid {owner}) trades with it; one process for each account"
+            f"another process (pid {owner}) trades with it or its account (lock {path}); "
+            "one process for each account"
         ) from None
     os.truncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())

@@ -109,6 +109,31 @@ async def test_a_second_process_is_refused_at_once(path):
     await again.close()
 
 
+async def test_a_second_file_for_the_same_account_is_refused(path):
+    journal, _ = await opened(path)
+    second = path.with_name("second")
+
+    with pytest.raises(errors.ConfigurationError, match=rf"pid {os.getpid()}\) trades with it or"):
+        await opened(second)
+    other, _ = await opened(path.with_name("other"), "b")
+    await journal.close()
+    again, _ = await opened(second)
+
+    await other.close()
+    await again.close()
+
+
+async def test_nobody_else_may_read_what_lies_in_the_folder(path):
+    journal, _ = await opened(path)
+    await journal.write(*rows_of("i1"))
+    journal.set_halted("drawdown")
+    modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+    await journal.close()
+
+    assert {"orders.journal", "orders.journal-wal", "orders.journal.halt"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
 async def test_the_journal_of_another_account_is_refused(path):
     await a_journal(path)
 
