@@ -40,7 +40,7 @@ class SqliteJournal:
     """Keeps rows in ``path``; beside it ``.lock`` says who uses it, ``.halt`` why nobody trades.
 
     A lock for the account lies in the same folder, so that two files there cannot be its journal at
-    the same time.  Settled intents are dropped when the journal is opened, ``keep`` after their end.
+    the same time.  Settled intents are dropped when it is opened, ``keep`` after their end.
     """
 
     halt_poll: float | None = 1.0
