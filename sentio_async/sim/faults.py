@@ -11,6 +11,7 @@ the `STEPS` of its conversation, which stand in the place of the method:
 """
 
 import fnmatch
+import math
 import random
 import re
 from collections import deque
@@ -134,6 +135,7 @@ class FaultRule:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind: {self.kind!r} is none of {', '.join(sorted(KINDS))}")
+        self._check_globs()
         for name in ("nth", "every", "times"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 1):
@@ -144,8 +146,21 @@ class FaultRule:
             raise ValueError(f"status: {self.status!r} is not an HTTP or SMTP status")
         if self.kind in ON_SOCKET and not fnmatch.filter(STEPS, self.method.upper()):
             raise ValueError(f"method: {self.method!r} is none of the steps {', '.join(STEPS)}")
-        if self.delay < 0 or self.size < 0:
-            raise ValueError("delay and size: must not be negative")
+        if not 0 <= self.delay < math.inf:
+            raise ValueError(f"delay: {self.delay!r} is not a number of seconds from 0 up")
+        if self.size < 0:
+            raise ValueError("size: must not be negative")
+
+    def _check_globs(self) -> None:
+        for name in ("venue", "method", "path"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise TypeError(f"{name}: {value!r} is not a text")
+        if self.path.startswith("re:"):
+            try:
+                re.compile(self.path[3:])
+            except re.error as exc:
+                raise ValueError(f"path: {self.path!r} is not a pattern, {exc}") from exc
 
     @property
     def is_executed(self) -> bool:

@@ -306,7 +306,14 @@ def test_delays_add_up_and_the_first_other_fault_wins():
         ({"kind": "delay", "probability": 2}, "probability: 2 is not between 0 and 1"),
         ({"kind": "delay", "probability": "x"}, "wrong type"),
         ({"kind": "status", "status": 5}, "status: 5 is not an HTTP or SMTP status"),
-        ({"kind": "delay", "delay": -1}, "must not be negative"),
+        ({"kind": "delay", "delay": -1}, "delay: -1 is not a number of seconds from 0 up"),
+        ({"kind": "delay", "delay": float("nan")}, "delay: nan is not"),
+        ({"kind": "delay", "delay": float("inf")}, "delay: inf is not"),
+        ({"kind": "bomb", "size": -1}, "size: must not be negative"),
+        ({"kind": "delay", "path": "re:("}, r"path: 're:\(' is not a pattern"),
+        ({"kind": "delay", "path": 7}, "path: 7 is not a text"),
+        ({"kind": "delay", "venue": None}, "venue: None is not a text"),
+        ({"kind": "socket_drop", "method": ["OPEN"]}, r"method: \['OPEN'\] is not a text"),
     ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused_with_a_reason(raw, complaint):
