@@ -182,12 +182,15 @@ class BaseConnector:
 
     async def connect(self) -> None:
         """Reach the vendor and see that the credentials are right; a second call does nothing."""
+        async with self._one_at_a_time():
+            await self._connect()
+
+    def _one_at_a_time(self) -> asyncio.Lock:
         loop = asyncio.get_running_loop()
         if self._connecting is None or self._connecting[0] is not loop:
             # A lock belongs to the loop in which somebody first had to wait for it.
             self._connecting = (loop, asyncio.Lock())
-        async with self._connecting[1]:
-            await self._connect()
+        return self._connecting[1]
 
     async def _connect(self) -> None:
         if self.is_connected:
@@ -202,8 +205,13 @@ class BaseConnector:
         self._connected_at = self._clock.utcnow()
 
     async def disconnect(self) -> None:
-        """Let go of what ``connect`` and calls without it took; a second call does nothing."""
-        was_connected, self._connected_at = self.is_connected, None
+        """Let go of what ``connect`` and calls without it took; a second call does nothing.
+
+        A ``connect`` under way is waited for first.  Uses are not counted: whoever disconnects,
+        be it by leaving an inner ``async with``, disconnects for all who share this connector.
+        """
+        async with self._one_at_a_time():
+            was_connected, self._connected_at = self.is_connected, None
         await self._close()
         if was_connected:
             await self._resources.leave()

@@ -179,3 +179,24 @@ async def test_tasks_that_connect_at_once_leave_nothing_open():
     await broker.disconnect()
 
     assert client.is_closed
+
+
+async def test_disconnecting_while_connecting_ends_disconnected():
+    broker = Slow()
+    connecting = asyncio.create_task(broker.connect())
+    await asyncio.sleep(0)
+    await broker.disconnect()
+    await connecting
+
+    assert not broker.is_connected
+    assert broker._resources._users == 0
+
+
+async def test_leaving_an_inner_block_disconnects_for_the_outer_as_well():
+    broker = Slow()
+    async with broker:
+        async with broker:
+            pass
+
+        assert not broker.is_connected
+    assert broker._resources._users == 0
