@@ -1,11 +1,13 @@
 """What our connections promise, over real sockets."""
 
 import asyncio
+import gc
 import gzip
 import socket
 import ssl
 import time
-from contextlib import asynccontextmanager
+import warnings
+from contextlib import asynccontextmanager, suppress
 
 import httpcore
 import pytest
@@ -660,3 +662,19 @@ async def test_gzip_is_left_alone_by_the_pool():
         a_pool() as pool,
     ):
         assert (await ask(pool, server)).body == body
+
+
+async def test_an_opening_that_is_cancelled_leaves_no_socket_behind():
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", ResourceWarning)
+        async with serving(always(answer(b"hello"))) as server, a_pool() as pool:
+            for turns in range(24):
+                asking = asyncio.create_task(ask(pool, server))
+                for _ in range(turns % 12):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                with suppress(asyncio.CancelledError):
+                    await asking
+            gc.collect()
+
+    assert [str(each.message) for each in seen] == []

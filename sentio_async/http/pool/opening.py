@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import math
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -73,6 +74,16 @@ async def _connect(
     more: dict[str, Any] = {}
     if tls is not None:
         more = {"ssl": tls, "server_hostname": origin.host}
-    if isinstance(loop, asyncio.BaseEventLoop):
+    # A race of one has no use, and asyncio's (seen with Python 3.11) leaves the winner's socket
+    # to the garbage collector when it is cancelled.
+    if isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host):
         more["happy_eyeballs_delay"] = _NEXT_ADDRESS
     await loop.create_connection(lambda: connection, host, origin.port, **more)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
