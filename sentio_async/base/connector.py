@@ -212,11 +212,14 @@ class BaseConnector:
         """
         async with self._one_at_a_time():
             was_connected, self._connected_at = self.is_connected, None
-        await self._close()
-        if was_connected:
-            await self._resources.leave()
-        else:
-            await self._resources.close_if_unused()
+        try:
+            await self._close()
+        finally:
+            # Also when cancelled meanwhile: nobody else would ever leave in its place.
+            if was_connected:
+                await self._resources.leave()
+            else:
+                await self._resources.close_if_unused()
 
     async def __aenter__(self) -> Self:
         await self.connect()

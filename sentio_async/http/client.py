@@ -187,14 +187,26 @@ class Resources:
         """Let requests under way end, at most ``DRAIN`` seconds, then close our own client."""
         home = (os.getpid(), id(asyncio.get_running_loop()))
         tasks = {task for task in self.tasks if not task.done()}
-        if tasks and self._home in (None, home):
-            await asyncio.wait(tasks, timeout=DRAIN)
-        own, self._own = self._own, None
-        if own is not None and self._home == home:
-            if isinstance(own, PooledClient):
-                await own.pool.drain(DRAIN)
-            await own.aclose()
+        try:
+            if tasks and self._home in (None, home):
+                await asyncio.wait(tasks, timeout=DRAIN)
+        except asyncio.CancelledError:
+            # Who is cancelled waits no longer, and closes all the same.
+            await self._close_own(home, 0.0)
+            raise
+        if await self._close_own(home, DRAIN):
             # Their sockets are closed, so these end now, by themselves.
             left = {task for task in tasks if not task.done()}
             if left:
                 await asyncio.wait(left, timeout=DRAIN)
+
+    async def _close_own(self, home: tuple[int, int], seconds: float) -> bool:
+        own, self._own = self._own, None
+        if own is None or self._home != home:
+            return False
+        try:
+            if isinstance(own, PooledClient):
+                await own.pool.drain(seconds)
+        finally:
+            await own.aclose()
+        return True

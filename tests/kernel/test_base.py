@@ -200,3 +200,28 @@ async def test_leaving_an_inner_block_disconnects_for_the_outer_as_well():
 
         assert not broker.is_connected
     assert broker._resources._users == 0
+
+
+class SlowToClose(Slow):
+    async def _close(self):
+        await super()._close()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_disconnect_that_is_cancelled_closes_all_the_same(turns):
+    broker = SlowToClose()
+    await broker.connect()
+    client = broker._resources.client
+    leaving = asyncio.create_task(broker.disconnect())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    if turns == 0:
+        # It has not begun.
+        await broker.disconnect()
+
+    assert client.is_closed
+    assert broker._resources._users == 0
