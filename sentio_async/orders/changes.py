@@ -68,7 +68,10 @@ class Replacement(Placement):
         verdict = await super()._failed(exc)
         if verdict is None or verdict.step is not Step.REJECTED:
             return verdict
-        for number in range(self.desk.policy.clean_looks):
+        for number in range(self.desk.policy.clean_looks + 1):
+            if number:
+                # A venue may show what it has taken a moment later.
+                await self.desk.clock.sleep(self.desk.policy.pause(number - 1))
             try:
                 found = await self.desk.call(self.candidates(), self._soon())
             except errors.ConnectorError:
@@ -78,7 +81,6 @@ class Replacement(Placement):
                 return None
             if len(found) == 1:
                 return self.found(found[0])
-            await self.desk.clock.sleep(self.desk.policy.pause(number))
         return verdict
 
     def _soon(self) -> float:

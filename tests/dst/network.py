@@ -68,7 +68,9 @@ class Wire:
         if fault != "rare":
             return fault
         fault = luck.choice(RARE)
-        if fault == "repeated by a proxy" and (what != "place" or kind not in DEDUPES):
+        if fault == "repeated by a proxy" and not (
+            what == "replace" or (what == "place" and kind in DEDUPES)
+        ):
             return "lost answer"
         if fault == "another's answer" and (what != "place" or kind not in SHOWS_IDS):
             return "garbled"
@@ -125,7 +127,8 @@ class Wire:
                 self._arrive(way, request)
                 later = way + luck.uniform(0.001, 1.0)
                 # A proxy asks twice when it got no answer, so it passes on the second.
-                second = _Request(self._broker.place_again, args)
+                again = self._broker.place_again if what == "place" else self._broker.replace
+                second = _Request(again, args)
                 self._arrive(later, second)
                 return later + back, second
             case "another's answer":
