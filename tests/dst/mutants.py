@@ -367,3 +367,12 @@ _ask_once = Cancellation._ask_once
 )
 async def _cancel_refused(self, error):
     return Verdict(Step.REJECTED, error=error)
+
+
+@mutant(
+    "change-refused",
+    "a change refused because a proxy repeated it is refused",
+    (Replacement, "_failed"),
+)
+async def _change_refused(self, error):
+    return await Placement._failed(self, error)

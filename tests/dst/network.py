@@ -127,7 +127,7 @@ class Wire:
                 self._arrive(way, request)
                 later = way + luck.uniform(0.001, 1.0)
                 # A proxy asks twice when it got no answer, so it passes on the second.
-                again = self._broker.place_again if what == "place" else self._broker.replace
+                again = self._broker.place_again if do == self._broker.place else do
                 second = _Request(again, args)
                 self._arrive(later, second)
                 return later + back, second
