@@ -39,10 +39,6 @@ class BrokerConnector(OrderCalls):
         """Cash, equity, buying power."""
         self._unsupported(Capability.MARKET_ORDERS)
 
-    async def get_positions(self) -> Rows[Position]:
-        """What is held."""
-        self._unsupported(Capability.MARKET_ORDERS)
-
     async def get_position(self, symbol: str) -> Position:
         """What is held in one instrument; NotFoundError if nothing is."""
         self._unsupported(Capability.MARKET_ORDERS)

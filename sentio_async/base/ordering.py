@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sentio_async import errors
 from sentio_async.base.connector import BaseConnector, Capability
 from sentio_async.models.page import Rows
-from sentio_async.models.trading import CancelResult, Order, OrderChange, OrderRequest
+from sentio_async.models.trading import CancelResult, Order, OrderChange, OrderRequest, Position
 from sentio_async.models.words import OrderSide, OrderStatus, OrderType, TimeInForce
 from sentio_async.orders.gateway import OpenIntent, OrderGateway, RecoveryReport
 from sentio_async.orders.settings import BrokerConfig
@@ -41,6 +41,7 @@ class _Venue:
     cancel: Callable[[str], Asked[None]]
     replace: Callable[[str, OrderChange], Asked[Order]]
     cancel_all: Callable[[], Asked[Any]]
+    positions: Callable[[], Asked[Sequence[Position]]]
 
 
 class OrderCalls(BaseConnector):
@@ -165,6 +166,10 @@ class OrderCalls(BaseConnector):
         """Every order, page after page, newest first."""
         self._unsupported(Capability.MARKET_ORDERS)
 
+    async def get_positions(self) -> Rows[Position]:
+        """What is held."""
+        self._unsupported(Capability.MARKET_ORDERS)
+
     def track_order(
         self, order: Order | str, *, poll: float = 1.0, timeout: float | None = None
     ) -> AsyncIterator[OrderChanged]:
@@ -270,6 +275,7 @@ class OrderCalls(BaseConnector):
             self._cancel_order,
             self._replace_order,
             self.cancel_all_orders,
+            self.get_positions,
         )
 
     def _saw(self, order: Order) -> None:

@@ -86,6 +86,9 @@ class OrderGateway:
             raise
         self._is_started = True
         self._stopper.start()
+        for order in report.changed:
+            # More may have been filled meanwhile than was wanted.
+            self._stopper.observe(order)
         return report
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sentio_async.events import Event
 
@@ -14,6 +15,7 @@ __all__ = [
     "OrderRejected",
     "OrderUnknown",
     "OrdersRecovered",
+    "PositionUnexplained",
     "TradingHalted",
     "TradingResumed",
 ]
@@ -71,6 +73,15 @@ class OrdersRecovered(Event):
     not_placed: int
     rejected: int
     changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionUnexplained(Event):
+    """At a start, a position is not what the orders of the journal add up to."""
+
+    symbol: str
+    held: Decimal
+    explained: Decimal
 
 
 @dataclass(frozen=True, slots=True)

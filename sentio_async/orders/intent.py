@@ -15,6 +15,7 @@ from sentio_async.orders.policy import GatewayPolicy
 __all__ = [
     "Intent",
     "Kind",
+    "bare_symbol",
     "client_order_id",
     "entered_at",
     "is_same",
@@ -73,7 +74,7 @@ def twin_of(order: OrderRequest) -> tuple[Any, ...]:
 
     Prices and validity do not count: a venue may not show them.
     """
-    return (_bare(order.symbol), order.side, order.type, order.qty, order.notional)
+    return (bare_symbol(order.symbol), order.side, order.type, order.qty, order.notional)
 
 
 def is_same(order: OrderRequest, found: Order) -> bool:
@@ -87,7 +88,7 @@ def looks_like(order: OrderRequest, found: Order) -> bool:
         return False
     asked, there = (tuple(getattr(each, name) for name in _DETAILS) for each in (order, found))
     if order.legs and found.legs:
-        legs = [sorted(_bare(leg.symbol) for leg in each.legs) for each in (order, found)]
+        legs = [sorted(bare_symbol(leg.symbol) for leg in each.legs) for each in (order, found)]
         return _agree(asked, there) and legs[0] == legs[1]
     return _agree(asked, there)
 
@@ -103,7 +104,7 @@ _DETAILS = (
 
 
 def _essentials(order: OrderRequest | Order) -> tuple[Any, ...]:
-    return _bare(order.symbol), order.side, order.qty, order.notional
+    return bare_symbol(order.symbol), order.side, order.qty, order.notional
 
 
 def _agree(asked: tuple[Any, ...], there: tuple[Any, ...]) -> bool:
@@ -113,7 +114,7 @@ def _agree(asked: tuple[Any, ...], there: tuple[Any, ...]) -> bool:
     )
 
 
-def _bare(symbol: str) -> str:
+def bare_symbol(symbol: str) -> str:
     """Without what venues spell differently: Alpaca takes BTCUSD and answers BTC/USD."""
     return "".join(character for character in symbol.upper() if character.isalnum())
 

@@ -14,9 +14,11 @@ from sentio_async.errors import Outcome
 from sentio_async.models.trading import Order
 from sentio_async.orders.desk import Desk
 from sentio_async.orders.entry import Entry, Verdict
-from sentio_async.orders.happenings import OrdersRecovered
+from sentio_async.orders.happenings import OrdersRecovered, PositionUnexplained
 from sentio_async.orders.intent import Kind
 from sentio_async.orders.journal import Row, Step
+from sentio_async.orders.positions import PositionGap, gaps
+from sentio_async.orders.venue import TellsPositions
 
 if TYPE_CHECKING:
     from sentio_async.orders.carrying import Carrier
@@ -36,6 +38,8 @@ class RecoveryReport:
     rejected: tuple[str, ...] = ()
     changed: tuple[Order, ...] = ()
     """Orders known before that were filled, cancelled or expired meanwhile."""
+    positions: tuple[PositionGap, ...] = ()
+    """What is held and not explained by the orders of the journal, or the other way round."""
 
     @property
     def is_empty(self) -> bool:
@@ -52,7 +56,7 @@ def entries_of(rows: Sequence[Row]) -> list[Entry]:
 
 
 async def recover(desk: Desk, carrier: Carrier) -> RecoveryReport:
-    """Find out what became of every open intent, then what became of the orders known.
+    """Find out about every open intent, then about the orders known, then about positions.
 
     Raises OrderOutcomeUnknownError when the first cannot be found out.
     """
@@ -61,10 +65,12 @@ async def recover(desk: Desk, carrier: Carrier) -> RecoveryReport:
     left = desk.open
     await _find_out(desk, carrier, left)
     changed = await _catch_up(desk, left)
-    report = _report(left, changed)
+    report = _report(left, changed, await _unexplained(desk))
     if not report.is_empty:
         known = (report.placed, report.not_placed, report.rejected, report.changed)
         desk.tell(OrdersRecovered, *(len(each) for each in known))
+    for gap in report.positions:
+        desk.tell(PositionUnexplained, gap.symbol, gap.held, gap.explained)
     return report
 
 
@@ -132,11 +138,27 @@ def _has_changed(before: Order | None, now: Order) -> bool:
     return before is None or (before.status, before.filled_qty) != (now.status, now.filled_qty)
 
 
-def _report(left: Sequence[Entry], changed: tuple[Order, ...]) -> RecoveryReport:
+async def _unexplained(desk: Desk) -> tuple[PositionGap, ...]:
+    """It is told of and never traded on: what it means, only a person can say."""
+    orders = [entry.order for entry in desk.entries.values() if entry.order is not None]
+    if not orders or not isinstance(desk.venue, TellsPositions):
+        return ()
+    try:
+        held = await desk.call(desk.venue.positions(), desk.now() + desk.policy.call_timeout)
+    except errors.ConnectorError as exc:
+        log.warning("%s: positions cannot be read: %s", desk.name, exc)
+        return ()
+    return gaps(orders, held)
+
+
+def _report(
+    left: Sequence[Entry], changed: tuple[Order, ...], positions: tuple[PositionGap, ...]
+) -> RecoveryReport:
     orders = [entry for entry in left if entry.intent.kind is not Kind.CANCEL]
     return RecoveryReport(
         placed=tuple(entry.order for entry in orders if entry.order is not None),
         not_placed=tuple(entry.id for entry in orders if entry.step is Step.NOT_PLACED),
         rejected=tuple(entry.id for entry in orders if entry.step is Step.REJECTED),
         changed=changed,
+        positions=positions,
     )

@@ -7,9 +7,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
-from sentio_async.models.trading import Order, OrderChange, OrderRequest
+from sentio_async.models.trading import Order, OrderChange, OrderRequest, Position
 
-__all__ = ["BrokerClass", "CancelsAll", "Venue"]
+__all__ = ["BrokerClass", "CancelsAll", "TellsPositions", "Venue"]
 
 
 class BrokerClass(Enum):
@@ -77,4 +77,13 @@ class CancelsAll(Protocol):
 
     async def cancel_all(self) -> None:
         """Ask for every open order to be cancelled."""
+        ...
+
+
+@runtime_checkable
+class TellsPositions(Protocol):
+    """A venue that says what is held; then a start compares it with what the journal says."""
+
+    async def positions(self) -> Sequence[Position]:
+        """Every position."""
         ...
