@@ -474,3 +474,28 @@ def test_a_leak_would_be_seen():
     assert len(forms_of(secret)) >= 8
     canaries.seen = [("pickle", raw_text(pickle.dumps(secret)))]
     assert canaries.leaks()
+
+
+async def test_the_journal_of_orders_holds_no_secret(canaries, tmp_path):
+    """Nor does an id under which an order is sent."""
+    folder = tmp_path / "journal"
+    async with CanaryExchange(venues=["alpaca_trading"]) as exchange:
+        settings = {**exchange.settings("alpaca"), "journal": folder / "orders"}
+        async with AlpacaBroker(settings) as broker:
+            order = {"order_type": "limit", "limit_price": "1", "time_in_force": "gtc"}
+            placed = await broker.place_order("AAPL", 1, "buy", intent_key="k", **order)
+            exchange.add_fault(FaultRule(kind="status", status=422, body=ECHO["alpaca secret"]))
+            with pytest.raises(errors.ConnectorError):
+                await broker.place_order("AAPL", 1, "buy", **order)
+            exchange.clear_faults()
+            await broker.halt_trading("canary")
+            files = {each.name: each for each in folder.iterdir()}
+            kept = {name: each.read_bytes() for name, each in files.items()}
+            modes = {each.stat().st_mode & 0o777 for each in files.values()}
+
+    canaries.see("id", placed.client_order_id)
+    for name, data in kept.items():
+        canaries.see(name, name, data, data.decode("latin-1"))
+    assert {"orders", "orders-wal", "orders.halt"} <= set(kept)
+    assert placed.client_order_id.encode() in kept["orders-wal"]
+    assert modes == {0o600}
