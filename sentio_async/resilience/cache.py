@@ -11,50 +11,30 @@ from typing import Generic, TypeVar
 
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
-from sentio_async.resilience.deadline import current_deadline, remaining, replace_deadline
+from sentio_async.resilience.deadline import remaining, replace_deadline
 
 __all__ = ["SingleFlight", "TTLCache"]
 
 K = TypeVar("K", bound=Hashable)
-R = TypeVar("R")
 V = TypeVar("V")
 
 
 class _Flight(Generic[V]):
-    """Work under way: in a task of its own, or done by the caller who asked first."""
+    """Work under way, and how many wait for it."""
 
-    __slots__ = ("landing", "riders", "task")
+    __slots__ = ("riders", "task")
 
-    def __init__(self, task: asyncio.Task[V] | None = None) -> None:
+    def __init__(self, task: asyncio.Task[V]) -> None:
         self.task = task
         self.riders = 0
-        self.landing: asyncio.Future[tuple[V] | None] | None = None
-        """The result, for those who came later; None when whoever did the work has left."""
-
-    def joined(self) -> asyncio.Future[tuple[V] | None]:
-        """Where the work of another caller lands."""
-        if self.landing is None:
-            self.landing = asyncio.get_running_loop().create_future()
-        return self.landing
-
-    def land(self, result: tuple[V] | None, error: Exception | None = None) -> None:
-        """Tell those who came later."""
-        if self.landing is None:
-            return
-        if error is None:
-            self.landing.set_result(result)
-            return
-        self.landing.set_exception(error)
-        self.landing.exception()  # seen, even when everybody who asked has left
 
 
 class SingleFlight(Generic[K, V]):
     """Concurrent calls with the same key share one piece of work and its result or error.
 
-    Whoever asked first may be cancelled without ending it for the others: one of them then starts
-    it anew.  Each waits no longer than its own ``with_deadline`` allows; the work of a caller with
-    a deadline runs in a task of its own, and is cancelled when nobody waits for it any more.
-    Nothing is kept once it is done.
+    The work runs in a task of its own: whoever asked first may be cancelled without ending it
+    for the others, and each waits no longer than its own ``with_deadline`` allows.  When nobody
+    waits for it any more, it is cancelled.  Nothing is kept once it is done.
     """
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -66,64 +46,41 @@ class SingleFlight(Generic[K, V]):
 
     async def run(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
         """The result of ``work``, or of the same work already under way."""
-        while True:
-            flight = self._flights.get(key)
-            if flight is None:
-                if current_deadline() is None:
-                    return await self._lead(key, work)
-                flight = self._start(key, work)
-            if flight.task is not None:
-                return await self._follow(key, flight, flight.task)
-            landed = await self._ride(flight.joined())
-            if landed is not None:
-                return landed[0]
-
-    async def _lead(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
-        """Mostly nobody else asks meanwhile, and a task costs as much as a request."""
-        flight: _Flight[V] = _Flight()
-        self._flights[key] = flight
-        try:
-            value = await work()
-        except BaseException as exc:
-            del self._flights[key]
-            flight.land(None, exc if isinstance(exc, Exception) else None)
-            raise
-        del self._flights[key]
-        flight.land((value,))
-        return value
-
-    async def _follow(self, key: K, flight: _Flight[V], task: asyncio.Task[V]) -> V:
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._start(key, work)
         flight.riders += 1
         try:
-            return await self._ride(task)
+            return await self._ride(flight.task)
         finally:
             flight.riders -= 1
-            if not flight.riders and not task.done():
+            if not flight.riders and not flight.task.done():
                 self._forget(key, flight)
-                task.cancel()
+                flight.task.cancel()
 
-    async def _ride(self, landing: asyncio.Future[R]) -> R:
+    async def _ride(self, task: asyncio.Task[V]) -> V:
         left = remaining(self._clock)
         if left == math.inf:
-            return await asyncio.shield(landing)
-        await asyncio.wait((landing,), timeout=left)
-        if not landing.done():
+            return await asyncio.shield(task)
+        await asyncio.wait((task,), timeout=left)
+        if not task.done():
             raise errors.DeadlineExceededError("no time left to wait for the answer")
-        return landing.result()
+        return task.result()
 
     def _start(self, key: K, work: Callable[[], Awaitable[V]]) -> _Flight[V]:
         # The deadline of whoever came first is not everybody's.
         context = copy_context()
         context.run(replace_deadline, None)
-        task = asyncio.get_running_loop().create_task(_awaited(work), context=context)
-        self._flights[key] = flight = _Flight(task)
-        task.add_done_callback(lambda task: self._landed(key, flight, task))
+        loop = asyncio.get_running_loop()
+        flight = _Flight(loop.create_task(_awaited(work), context=context))
+        self._flights[key] = flight
+        flight.task.add_done_callback(lambda _: self._landed(key, flight))
         return flight
 
-    def _landed(self, key: K, flight: _Flight[V], task: asyncio.Task[V]) -> None:
+    def _landed(self, key: K, flight: _Flight[V]) -> None:
         self._forget(key, flight)
-        if not task.cancelled():
-            task.exception()  # seen, even when everybody who asked has left
+        if not flight.task.cancelled():
+            flight.task.exception()  # seen, even when everybody who asked has left
 
     def _forget(self, key: K, flight: _Flight[V]) -> None:
         if self._flights.get(key) is flight:
