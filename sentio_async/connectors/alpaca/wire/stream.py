@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.data_rows import Feed
-from sentio_async.connectors.alpaca.wire.stream_rows import DATA, lanes
+from sentio_async.connectors.alpaca.wire.stream_messages import DATA
+from sentio_async.connectors.alpaca.wire.stream_rows import lanes
 from sentio_async.streams.book import Topic
 from sentio_async.streams.dialect import (
     Authenticated,

@@ -1,9 +1,6 @@
-"""The rows of Alpaca's market-data streams, in JSON and in MessagePack.
+"""The rows of Alpaca's market-data streams, from their messages.
 
-https://docs.alpaca.markets/docs/real-time-stock-pricing-data
-
-Their letters are those of history, with the kind under ``T`` and the symbol under ``S``.  Times are
-text in JSON and the Timestamp extension in MessagePack; both keep their nanoseconds.
+Times keep their nanoseconds, as text and as the Timestamp extension.
 """
 
 from __future__ import annotations
@@ -11,12 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
 from msgspec.msgpack import Ext
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.data_values import BookLevel, BookUpdate
 from sentio_async.connectors.alpaca.wire.data_rows import PROVIDER, Feed
+from sentio_async.connectors.alpaca.wire.stream_messages import (
+    RawBand,
+    RawBar,
+    RawBook,
+    RawCancel,
+    RawCorrection,
+    RawDailyBar,
+    RawImbalance,
+    RawNews,
+    RawQuote,
+    RawStatus,
+    RawTrade,
+    RawUpdatedBar,
+    Time,
+)
 from sentio_async.http.reading import ns_from_text
 from sentio_async.models import (
     Bar,
@@ -29,160 +40,14 @@ from sentio_async.models import (
 )
 from sentio_async.streams.dialect import Lane
 
-__all__ = ["DATA", "lanes"]
+__all__ = ["lanes"]
 
-Time = str | Ext
 _TIMESTAMP = -1
 _SECONDS = (1 << 34) - 1
 _BILLION = 1_000_000_000
 _TAKER = {"B": "buy", "S": "sell"}
 # "C" takes a trade back; "E" says that it was a mistake.
 _CANCELLED = {"C": "canceled", "E": "incorrect"}
-
-
-class _Row(msgspec.Struct, tag_field="T", gc=False):
-    S: str
-    t: Time
-
-
-class RawTrade(_Row, tag="t"):
-    """A trade; crypto has ``tks`` and no exchange."""
-
-    p: float
-    s: float
-    i: int | str | None = None
-    x: str | None = None
-    c: tuple[str, ...] | str | None = None
-    z: str | None = None
-    tks: str | None = None
-
-
-class RawQuote(_Row, tag="q"):
-    """A quote."""
-
-    bp: float
-    ap: float
-    bs: float = 0.0
-    size_asked: float = msgspec.field(name="as", default=0.0)
-    bx: str | None = None
-    ax: str | None = None
-    c: tuple[str, ...] | str | None = None
-    z: str | None = None
-
-
-class RawBar(_Row, tag="b"):
-    """A minute bar."""
-
-    o: float
-    h: float
-    l: float  # noqa: E741 (the vendor's letter)
-    c: float
-    v: float
-    n: int | None = None
-    vw: float | None = None
-
-
-class RawUpdatedBar(RawBar, tag="u"):
-    """A minute bar again, with trades that came late."""
-
-
-class RawDailyBar(RawBar, tag="d"):
-    """The day so far."""
-
-
-class RawStatus(_Row, tag="s"):
-    """A halt, or its end."""
-
-    sc: str
-    sm: str = ""
-    rc: str = ""
-    rm: str = ""
-    z: str | None = None
-
-
-class RawBand(_Row, tag="l"):
-    """Limit up, limit down."""
-
-    u: float
-    d: float
-    i: str = ""
-    z: str | None = None
-
-
-class RawImbalance(_Row, tag="i"):
-    """An imbalance: the price at which the auction would be."""
-
-    p: float
-    z: str | None = None
-
-
-class RawCorrection(_Row, tag="c"):
-    """A trade that was told wrongly, and how it was."""
-
-    ci: int | str
-    cp: float
-    cs: float
-    x: str | None = None
-    oi: int | str | None = None
-    cc: tuple[str, ...] | None = None
-    z: str | None = None
-
-
-class RawCancel(_Row, tag="x"):
-    """A trade that is taken back."""
-
-    i: int | str
-    p: float
-    s: float
-    x: str | None = None
-    a: str = ""
-    z: str | None = None
-
-
-class RawLevel(msgspec.Struct, gc=False):
-    """A price and its size in an order book; size 0 takes the level away."""
-
-    p: float
-    s: float
-
-
-class RawBook(_Row, tag="o"):
-    """Levels that changed, or with ``r`` the whole book."""
-
-    b: tuple[RawLevel, ...] = ()
-    a: tuple[RawLevel, ...] = ()
-    r: bool = False
-
-
-class RawNews(msgspec.Struct, tag_field="T", tag="n"):
-    """An article."""
-
-    id: int | str
-    headline: str
-    created_at: Time
-    summary: str = ""
-    author: str | None = None
-    url: str | None = None
-    content: str = ""
-    symbols: tuple[str, ...] = ()
-    source: str | None = None
-
-
-DATA = (
-    RawTrade
-    | RawQuote
-    | RawBar
-    | RawUpdatedBar
-    | RawDailyBar
-    | RawStatus
-    | RawBand
-    | RawImbalance
-    | RawCorrection
-    | RawCancel
-    | RawBook
-    | RawNews
-)
-"""Every data message."""
 
 
 def _ns(time: Time) -> int:

@@ -14,7 +14,8 @@ import msgspec
 from pydantic import SecretStr
 
 from sentio_async import errors
-from sentio_async.connectors.polygon.wire.stream_rows import DATA, lanes
+from sentio_async.connectors.polygon.wire.stream_messages import DATA
+from sentio_async.connectors.polygon.wire.stream_rows import lanes
 from sentio_async.connectors.polygon.wire.tickers import asset_class
 from sentio_async.models import AssetClass
 from sentio_async.streams.book import EVERYTHING, Topic
