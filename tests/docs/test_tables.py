@@ -78,3 +78,12 @@ def test_every_kind_of_fault_has_its_row():
     assert set(rows) == faults.KINDS - on_sockets
     for kind, (_, executed, _) in rows.items():
         assert (executed == "yes") == (kind in faults.EXECUTED | faults.DELAYS), kind
+
+
+def test_every_kind_of_fault_on_streams_has_its_row():
+    page = CHECKOUT / "docs" / "embedded-exchange.md"
+    rows = {cells[0].strip("`"): cells for cells in rows_of(page, "### On open streams")}
+
+    assert set(rows) == faults.ON_SOCKET
+    for kind, (_, steps, _) in rows.items():
+        assert (steps == "`MESSAGE`") == (kind in faults.ON_MESSAGE), kind
