@@ -301,8 +301,13 @@ class Life:
         if now >= self._login_by:
             self.end(Ending("the venue did not answer to the login"))
             return
-        for topic in self._context.book.overdue(now):
+        overdue = self._context.book.overdue(now)
+        for topic in overdue:
             self._tell_refused(topic, "the venue did not answer")
+        if overdue and not self._context.book.confirmed:
+            # It is not that topic: nothing at all was ever answered.
+            self.end(Ending("the venue did not answer to any subscription"))
+            return
         self._live_if_settled()
         self._owner.changed()
         if self._known_since is not None:

@@ -207,6 +207,22 @@ async def test_a_symbol_without_an_answer_is_told_of():
     await feed.aclose()
 
 
+async def test_a_venue_that_answers_no_subscription_is_left():
+    venue, clock = Venue(), VirtualClock()
+    venue.unheard = {"AAPL"}
+    feed = a_feed(venue, clock=clock)
+    stream = a_subscription(feed, "AAPL")
+    stream.start()
+
+    await settle(12)
+    venue.unheard = set()
+    await settle(40)
+
+    assert feed.status().connections > 1
+    assert stream.is_current
+    await feed.aclose()
+
+
 async def test_leaving_gives_up_what_nobody_else_wants():
     venue = Venue()
     feed = a_feed(venue)
