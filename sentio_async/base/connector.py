@@ -95,6 +95,7 @@ class Capability(StrEnum):
     SIGNATURES = "signatures"
 
 
+_LONGEST_SYMBOL = 40
 _Offers = Callable[[Capability, Role], Sequence[str]]
 
 
@@ -319,7 +320,12 @@ def sorted_out(symbols: Iterable[str]) -> dict[str, errors.InvalidRequestError |
     """
     if isinstance(symbols, str):
         raise errors.InvalidRequestError(f"symbols: a list is needed, such as [{symbols!r}]")
-    return {symbol: _refusal(symbol) for symbol in dict.fromkeys(symbols)}
+    return {name: None if _is_plain(name) else _refusal(name) for name in dict.fromkeys(symbols)}
+
+
+def _is_plain(symbol: Any) -> bool:
+    """Letters and digits only, as nearly all are; there may be ten thousand to look at."""
+    return symbol.__class__ is str and symbol.isalnum() and len(symbol) <= _LONGEST_SYMBOL
 
 
 def _refusal(symbol: str) -> errors.InvalidRequestError | None:
@@ -340,8 +346,10 @@ def symbols_of(symbols: Iterable[str]) -> list[str]:
 
 def check_symbol(symbol: Any) -> str:
     """The symbol, if it can be one at any venue; raises InvalidRequestError otherwise."""
+    if _is_plain(symbol):
+        return str(symbol)
     if not isinstance(symbol, str) or not symbol.strip() or not symbol.isprintable():
         raise errors.InvalidRequestError(f"symbol: {symbol!r} is not one")
-    if len(symbol) > 40 or any(c.isspace() or c == "," for c in symbol):
+    if len(symbol) > _LONGEST_SYMBOL or any(c.isspace() or c == "," for c in symbol):
         raise errors.InvalidRequestError(f"symbol: {symbol!r} is not one")
     return symbol

@@ -232,8 +232,15 @@ def _query_value(value: QueryValue) -> str:
         case Decimal():
             return format(value, "f")
         case Iterable():
-            return ",".join(_query_value(item) for item in value)
+            return _list_text(list(value))
     raise TypeError(f"a {type(value).__name__} cannot stand in a query")
+
+
+def _list_text(items: list[Any]) -> str:
+    try:
+        return ",".join(items)  # mostly they are texts
+    except TypeError:
+        return ",".join(map(_query_value, items))
 
 
 def _utc_text(value: datetime) -> str:

@@ -26,6 +26,7 @@ __all__ = [
 T = TypeVar("T")
 W = TypeVar("W")
 
+_DIGITS = 9
 _ENOUGH = 1000
 """So many bad rows before the first good one, and the others are no better: millions take long."""
 
@@ -59,8 +60,9 @@ def ns_from_text(text: str) -> int:
     try:
         if text[-1:] == "Z":
             fraction = text[20:-1]
-            digits = int(fraction.ljust(9, "0")[:9]) if fraction else 0
-            return _second_ns(text[:19]) + digits
+            if len(fraction) != _DIGITS:
+                fraction = fraction.ljust(_DIGITS, "0")[:_DIGITS]
+            return _second_ns(text[:19]) + int(fraction)
         return _ns_with_offset(text)
     except (ValueError, TypeError) as exc:
         raise errors.DecodeError(f"a time is needed, not {text!r}") from exc

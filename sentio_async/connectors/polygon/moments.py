@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 MAX_NS = 2**63 - 1
+_LEAST_NS = 100_000_000_000_000_000
+"""The 3rd of March 1973: what is smaller is in another unit."""
 NEW_YORK = ZoneInfo("America/New_York")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -38,12 +40,14 @@ def ns_by_size(value: int | None) -> int | None:
     """
     if not value:
         return None
+    if value.__class__ is int and _LEAST_NS <= value <= MAX_NS:
+        return value
     whole_ns(value)
     if value < 100_000_000_000:
         return value * 1_000_000_000
     if value < 100_000_000_000_000:
         return value * 1_000_000
-    if value < 100_000_000_000_000_000:
+    if value < _LEAST_NS:
         return value * 1_000
     return value
 

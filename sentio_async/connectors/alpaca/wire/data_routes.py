@@ -26,6 +26,7 @@ from sentio_async.models import Bar, Bars, Batch, Page, Quote, Rows, Snapshot, T
 __all__ = ["Kind", "Sources", "kind_of", "pack"]
 
 # One to six letters and digits of root, a date, C or P, eight digits of price.
+_TAIL = 15
 _OPTION = re.compile(r"[A-Z][A-Z0-9]{0,5}\d{6}[CP]\d{8}")
 # Alpaca names no limit for stocks and crypto; a request line of 8 kB is what servers take.
 _MOST_SYMBOLS = 200
@@ -44,7 +45,8 @@ def kind_of(symbol: str) -> Kind:
     """The market of a symbol, by its shape."""
     if "/" in symbol:
         return Kind.CRYPTO
-    return Kind.OPTION if _OPTION.fullmatch(symbol) else Kind.STOCK
+    is_option = len(symbol) > _TAIL and _OPTION.fullmatch(symbol)
+    return Kind.OPTION if is_option else Kind.STOCK
 
 
 def pack(symbols: Iterable[str], most: int | None = None) -> Iterator[list[str]]:
@@ -61,7 +63,7 @@ def _pack_one_kind(names: Sequence[str], most: int) -> Iterator[list[str]]:
     packed: list[str] = []
     length = 0
     for name in names:
-        cost = len(quote(name, safe="/")) + 1
+        cost = len(name if name.isalnum() and name.isascii() else quote(name, safe="/")) + 1
         if packed and (len(packed) == most or length + cost > _MOST_CHARACTERS):
             yield packed
             packed, length = [], 0

@@ -59,6 +59,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 PROVIDER = "alpaca"
+_CODES: dict[str | None, None] = {"": None, " ": None}
+"""Codes that say nothing."""
 _TAKER = {"B": "buy", "S": "sell"}
 _NAN = float("nan")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -156,10 +158,6 @@ def _conditions(raw: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return (raw,) if raw and raw.strip() else ()
 
 
-def _code(raw: str | None) -> str | None:
-    return None if raw is None or raw in ("", " ") else raw
-
-
 def _quote(symbol: str, raw: RawQuote, feed: Feed) -> Quote:
     return Quote(
         symbol=symbol,
@@ -171,9 +169,9 @@ def _quote(symbol: str, raw: RawQuote, feed: Feed) -> Quote:
         ask=raw.ap,
         bid_size=raw.bs,
         ask_size=raw.size_asked,
-        bid_exchange=_code(raw.bx),
-        ask_exchange=_code(raw.ax),
-        conditions=_conditions(raw.c),
+        bid_exchange=_CODES.get(raw.bx, raw.bx),
+        ask_exchange=_CODES.get(raw.ax, raw.ax),
+        conditions=raw.c if raw.c.__class__ is tuple else _conditions(raw.c),
         tape=raw.z or None,
     )
 
@@ -188,7 +186,7 @@ def _trade(symbol: str, raw: RawTrade, feed: Feed) -> Trade:
         price=raw.p,
         size=raw.s,
         id="" if raw.i is None else str(raw.i),
-        exchange=_code(raw.x),
+        exchange=_CODES.get(raw.x, raw.x),
         conditions=_conditions(raw.c),
         tape=raw.z or None,
         taker_side=_TAKER.get(raw.tks, raw.tks) if raw.tks else None,
@@ -356,12 +354,12 @@ def bars_page(raw: History, *, step: str = "", feed: Feed = ANY_FEED) -> Page[di
 
 def _bars(symbol: str, rows: list[RawBar], step: str, feed: Feed) -> Bars:
     bars = Bars(symbol, provider=PROVIDER, step=step, feed=feed.name, is_delayed=feed.is_delayed)
-    bars.times_ns.extend([_start_ns(row.t) for row in rows])
-    bars.open.extend([row.o for row in rows])
-    bars.high.extend([row.h for row in rows])
-    bars.low.extend([row.l for row in rows])
-    bars.close.extend([row.c for row in rows])
-    bars.volume.extend([row.v for row in rows])
-    bars.vwap.extend([_NAN if row.vw is None else row.vw for row in rows])
-    bars.trade_count.extend([-1 if row.n is None else row.n for row in rows])
+    bars.times_ns.fromlist([_start_ns(row.t) for row in rows])
+    bars.open.fromlist([row.o for row in rows])
+    bars.high.fromlist([row.h for row in rows])
+    bars.low.fromlist([row.l for row in rows])
+    bars.close.fromlist([row.c for row in rows])
+    bars.volume.fromlist([row.v for row in rows])
+    bars.vwap.fromlist([_NAN if row.vw is None else row.vw for row in rows])
+    bars.trade_count.fromlist([-1 if row.n is None else row.n for row in rows])
     return bars

@@ -131,14 +131,14 @@ def read_bars(answer: Bulk[Aggregate], *, symbol: str, step: str) -> Page[Bars]:
     check_about(symbol, answer.envelope.ticker)
     bars = Bars(symbol, provider=PROVIDER, step=step, is_delayed=answer.envelope.is_delayed)
     rows = answer.rows
-    bars.times_ns.extend([row.t * 1_000_000 for row in rows])
-    bars.open.extend([row.o for row in rows])
-    bars.high.extend([row.h for row in rows])
-    bars.low.extend([row.l for row in rows])
-    bars.close.extend([row.c for row in rows])
-    bars.volume.extend([row.v for row in rows])
-    bars.vwap.extend([_NAN if row.vw is None else row.vw for row in rows])
-    bars.trade_count.extend([-1 if row.n is None else row.n for row in rows])
+    bars.times_ns.fromlist([row.t * 1_000_000 for row in rows])
+    bars.open.fromlist([row.o for row in rows])
+    bars.high.fromlist([row.h for row in rows])
+    bars.low.fromlist([row.l for row in rows])
+    bars.close.fromlist([row.c for row in rows])
+    bars.volume.fromlist([row.v for row in rows])
+    bars.vwap.fromlist([_NAN if row.vw is None else row.vw for row in rows])
+    bars.trade_count.fromlist([-1 if row.n is None else row.n for row in rows])
     bars.skipped = answer.skipped
     return Page(bars, next_target(answer.envelope.next_url))
 
