@@ -20,13 +20,31 @@ V = TypeVar("V")
 
 
 class _Flight(Generic[V]):
-    """Work under way, and how many wait for it."""
+    """Work under way, and where each who waits for it will be told."""
 
-    __slots__ = ("riders", "task")
+    __slots__ = ("places", "task")
 
-    def __init__(self, task: asyncio.Task[V]) -> None:
+    def __init__(self, task: asyncio.Task[None]) -> None:
         self.task = task
-        self.riders = 0
+        self.places: set[asyncio.Future[V]] = set()
+
+    def land(self, value: V) -> None:
+        """Everybody has it."""
+        for place in self.places:
+            if not place.done():
+                place.set_result(value)
+
+    def crash(self, error: Exception) -> None:
+        """Everybody has the error."""
+        for place in self.places:
+            if not place.done():
+                place.set_exception(error)
+                place.exception()  # seen, even by one who leaves at this moment
+
+    def vanish(self, _task: asyncio.Task[None]) -> None:
+        """The work was cancelled from within or from outside: so is the waiting."""
+        for place in self.places:
+            place.cancel()
 
 
 class SingleFlight(Generic[K, V]):
@@ -49,46 +67,49 @@ class SingleFlight(Generic[K, V]):
         flight = self._flights.get(key)
         if flight is None:
             flight = self._start(key, work)
-        flight.riders += 1
+        # A place of one's own, told by the work itself: a shield costs one more turn of the loop.
+        place: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        flight.places.add(place)
         try:
-            return await self._ride(flight.task)
+            return await self._wait(place)
         finally:
-            flight.riders -= 1
-            if not flight.riders and not flight.task.done():
+            flight.places.discard(place)
+            if not flight.places and not flight.task.done():
                 self._forget(key, flight)
                 flight.task.cancel()
 
-    async def _ride(self, task: asyncio.Task[V]) -> V:
+    async def _wait(self, place: asyncio.Future[V]) -> V:
         left = remaining(self._clock)
-        if left == math.inf:
-            return await asyncio.shield(task)
-        await asyncio.wait((task,), timeout=left)
-        if not task.done():
-            raise errors.DeadlineExceededError("no time left to wait for the answer")
-        return task.result()
+        if left != math.inf:
+            await asyncio.wait((place,), timeout=left)
+            if not place.done():
+                raise errors.DeadlineExceededError("no time left to wait for the answer")
+        return await place
 
     def _start(self, key: K, work: Callable[[], Awaitable[V]]) -> _Flight[V]:
         # The deadline of whoever came first is not everybody's.
         context = copy_context()
         context.run(replace_deadline, None)
-        loop = asyncio.get_running_loop()
-        flight = _Flight(loop.create_task(_awaited(work), context=context))
+        task = asyncio.get_running_loop().create_task(self._carry(key, work), context=context)
+        flight: _Flight[V] = _Flight(task)
         self._flights[key] = flight
-        flight.task.add_done_callback(lambda _: self._landed(key, flight))
+        task.add_done_callback(flight.vanish)
         return flight
 
-    def _landed(self, key: K, flight: _Flight[V]) -> None:
-        self._forget(key, flight)
-        if not flight.task.cancelled():
-            flight.task.exception()  # seen, even when everybody who asked has left
+    async def _carry(self, key: K, work: Callable[[], Awaitable[V]]) -> None:
+        flight = self._flights[key]
+        try:
+            value = await work()
+        except Exception as exc:  # noqa: BLE001 (it is everybody's)
+            flight.crash(exc)
+        else:
+            flight.land(value)
+        finally:
+            self._forget(key, flight)
 
     def _forget(self, key: K, flight: _Flight[V]) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
-
-
-async def _awaited(work: Callable[[], Awaitable[V]]) -> V:
-    return await work()
 
 
 class TTLCache(Generic[K, V]):

@@ -100,6 +100,22 @@ async def test_an_error_that_nobody_waited_for_is_no_warning():
     assert complaints == []
 
 
+async def test_an_error_that_came_after_one_had_left_is_no_warning():
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+    flights, source = SingleFlight(), Source(error=errors.ServerError("x"))
+    stays, leaves = (asyncio.create_task(flights.run("AAPL", source)) for _ in range(2))
+    await asyncio.sleep(0.5)
+    leaves.cancel()
+
+    with pytest.raises(errors.ServerError):
+        await stays
+    await asyncio.sleep(0.1)
+    gc.collect()
+    assert leaves.cancelled()
+    assert complaints == []
+
+
 async def test_work_that_is_cancelled_from_within_ends_for_all():
     flights = SingleFlight()
 
