@@ -11,7 +11,7 @@ import base64
 import json
 import logging
 import re
-from collections import Counter
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -70,19 +70,39 @@ class Redactor:
     """Knows the secrets that are in use, and takes them out of texts."""
 
     def __init__(self) -> None:
-        self._known: Counter[str] = Counter()
+        self._known: dict[str, int] = {}
         self._pattern: re.Pattern[str] | None = None
+        self._changes: deque[tuple[int, tuple[str, ...]]] = deque()
+        self._is_changing = False
 
     def add(self, secrets: Iterable[str]) -> None:
         """Start to hide these."""
-        self._known.update(secrets)
-        self._compile()
+        self._change(1, secrets)
 
     def remove(self, secrets: Iterable[str]) -> None:
         """Nobody uses these any more (one ``remove`` for one ``add``)."""
-        self._known.subtract(secrets)
-        self._known += Counter()
-        self._compile()
+        self._change(-1, secrets)
+
+    def _change(self, by: int, secrets: Iterable[str]) -> None:
+        self._changes.append((by, tuple(secrets)))
+        # A finalizer calls this whenever garbage is collected, in the middle of this loop as well.
+        if self._is_changing:
+            return
+        self._is_changing = True
+        try:
+            while self._changes:
+                self._count(*self._changes.popleft())
+                self._compile()
+        finally:
+            self._is_changing = False
+
+    def _count(self, by: int, secrets: tuple[str, ...]) -> None:
+        for secret in secrets:
+            uses = self._known.get(secret, 0) + by
+            if uses > 0:
+                self._known[secret] = uses
+            else:
+                self._known.pop(secret, None)
 
     def _compile(self) -> None:
         forms = {form for secret in self._known for form in _forms(secret)}

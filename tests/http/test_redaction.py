@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sentio_async.http import redaction
 from sentio_async.http.redaction import REDACTED, Redactor, install_log_filters, redactor
 
 SECRET = "s3cret/with+odd=chars & more%"
@@ -199,3 +200,19 @@ def test_a_secret_with_a_name_is_replaced_once(hiding):
 
     assert hiding.scrub(url) == f"https://x.test/query?symbol=IBM&apikey={REDACTED}&size=1"
     assert hiding.scrub(hiding.scrub(url)) == hiding.scrub(url)
+
+
+def test_a_finalizer_may_run_in_the_middle_of_a_change(monkeypatch):
+    hides, garbage = Redactor(), [["second secret"]]
+    hides.add(["first secret", "second secret"])
+    forms = redaction._forms
+
+    def collecting(secret):
+        while garbage:
+            hides.remove(garbage.pop())
+        return forms(secret)
+
+    monkeypatch.setattr(redaction, "_forms", collecting)
+    hides.add(["third secret"])
+
+    assert hides.scrub("third secret, second secret") == f"{REDACTED}, second secret"
