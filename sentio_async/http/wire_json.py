@@ -43,13 +43,7 @@ def decode_without_duplicates(body: bytes) -> Json:
     Slower; for answers about orders, where "the last one wins" is not good enough.
     """
     try:
-        return json.loads(
-            body,
-            object_pairs_hook=_once_each,
-            parse_float=_number,
-            parse_int=_whole_number,
-            parse_constant=_refuse,
-        )
+        return _once_decoder.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError, ArithmeticError) as exc:
         raise _undecodable(body, exc) from exc
 
@@ -75,6 +69,15 @@ def _whole_number(text: str) -> int:
 
 def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
+
+
+# Made once: json.loads makes a new one for every call with hooks.
+_once_decoder = json.JSONDecoder(
+    object_pairs_hook=_once_each,
+    parse_float=_number,
+    parse_int=_whole_number,
+    parse_constant=_refuse,
+)
 
 
 def _undecodable(body: bytes, exc: Exception) -> errors.DecodeError:
