@@ -108,6 +108,7 @@ class Healer:
         if route.held is not None:
             route.held.clear()
         rows = merged(route.recent, history, held, gap.from_ns)
+        route.tell_no_more(history)
         count, done = len(rows), 0
         try:
             while done < len(rows):
@@ -115,8 +116,7 @@ class Healer:
                 done += PIECE
                 await asyncio.sleep(0)
                 if done >= len(rows) and route.held:
-                    rows, done = list(route.held), 0
-                    route.held.clear()
+                    rows, done = route.take_held(), 0
         except asyncio.CancelledError:
             # The connection was lost meanwhile: the rest waits for the next one.
             route.gap_from_ns = start_of(route.recent, gap.from_ns)

@@ -8,7 +8,7 @@ released in order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sentio_async.streams.book import EVERYTHING, Topic
@@ -16,6 +16,9 @@ from sentio_async.streams.consumers import Consumer
 from sentio_async.streams.gaps import Plan, key_of
 
 __all__ = ["Channel", "Failed", "Route", "Router"]
+
+_BEHIND_NS = 1_000_000_000
+"""How far behind its history a stream may be."""
 
 Target = Callable[[Any], object]
 Failed = Callable[[Target, Exception], None]
@@ -38,6 +41,8 @@ class Route:
         """Where rows go now."""
         self._listening: tuple[Target, ...] = ()
         self._seen: dict[Any, None] = {}
+        self._told: frozenset[Any] = frozenset()
+        self._told_until = 0
         self._plan = plan
         self._hold_limit = hold_limit
         self._failed = failed
@@ -49,7 +54,19 @@ class Route:
         if self._plan.is_unique:
             self._listening = (self._once(self._listening),)
         if self.held is None:
+            self._open()
+
+    def _open(self) -> None:
+        self.targets = (self._unless_told,) if self._told else self._listening
+
+    def _unless_told(self, row: Any) -> None:
+        """History may be ahead of the stream: what it has told comes once more."""
+        if key_of(row) in self._told:
+            return
+        if row.time_ns > self._told_until:
+            self._told = frozenset()
             self.targets = self._listening
+        self._give(row, self._listening)
 
     def _once(self, targets: tuple[Target, ...]) -> Target:
         seen, most = self._seen, self._plan.memory
@@ -87,10 +104,26 @@ class Route:
         """Give a row to everybody, although others are held."""
         self._give(row, self._listening)
 
+    def tell_no_more(self, rows: Sequence[Any]) -> None:
+        """These were told from history, and the stream may still bring them.
+
+        Only what has an id: a bar that comes again is news.
+        """
+        same = [row for row in rows if getattr(row, "id", "") or getattr(row, "execution_id", "")]
+        self._told_until = max((row.time_ns for row in same), default=0) + _BEHIND_NS
+        self._told = frozenset(map(key_of, same))
+
     def release(self) -> list[Any]:
         """Hand on from now on; gives what was held."""
-        held, self.held = list(self.held or ()), None
-        self.targets = self._listening
+        held, self.held = self.take_held(), None
+        self._open()
+        return held
+
+    def take_held(self) -> list[Any]:
+        """What was held, without what history has told."""
+        held = [row for row in self.held or () if key_of(row) not in self._told]
+        if self.held is not None:
+            self.held.clear()
         return held
 
 

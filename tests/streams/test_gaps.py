@@ -73,6 +73,23 @@ async def test_missed_trades_come_before_live_ones_and_none_twice():
     await scene.feed.aclose()
 
 
+async def test_history_that_is_ahead_of_the_stream_is_not_told_twice():
+    scene = Scene()
+    await scene.stream.ready()
+    scene.venue.live.drop()
+    at = scene.clock.ns()
+    await asyncio.sleep(0.4)
+    scene.history = [a_trade(id, at + id * 1000) for id in (1, 2)]
+
+    await asyncio.sleep(1)
+    scene.say(2, 3)
+    await asyncio.sleep(2)
+    scene.say(4, 5)
+
+    assert scene.ids == ["1", "2", "3", "4", "5"]
+    await scene.feed.aclose()
+
+
 async def test_what_cannot_be_filled_is_told_and_live_rows_go_on():
     scene = Scene(fails=True)
     await scene.stream.ready()
