@@ -53,6 +53,20 @@ class Heard:
     def __init__(self) -> None:
         self.open: dict[str, tuple[str, Decimal]] = {}
         self._ended: dict[str, tuple[str, Decimal]] = {}
+        self._before_hole: dict[str, Decimal] = {}
+        """How much was told of orders of which something in between is still to be found out."""
+
+    def hear(self, update: OrderUpdate) -> None:
+        """An update came by itself; it may be ahead of executions that were missed."""
+        order, told = update.order, self.filled(update.order.id)
+        own = update.qty if update.is_fill and update.qty is not None else Decimal(0)
+        if order.filled_qty - own > told:
+            self._before_hole[order.id] = told
+        self.note(order)
+
+    def complete(self) -> None:
+        """What was missed is found out."""
+        self._before_hole.clear()
 
     def note(self, order: Order) -> None:
         """An order was told of."""
@@ -73,7 +87,9 @@ class Heard:
         return state == (order.venue_status, order.filled_qty)
 
     def filled(self, order_id: str) -> Decimal:
-        """How much of an order is known to be filled."""
+        """How much of an order is known to be filled, without a hole before it."""
+        if order_id in self._before_hole:
+            return self._before_hole[order_id]
         state = self.open.get(order_id) or self._ended.get(order_id)
         return Decimal(0) if state is None else state[1]
 
@@ -132,17 +148,18 @@ class AlpacaOrderStream:
 
     def _read(self, raw: Any, _received_ns: int) -> OrderUpdate:
         update = read_update(raw.data)
-        self._heard.note(update.order)
+        self._heard.hear(update)
         return update
 
     async def reconcile(self, gap: Gap) -> list[OrderUpdate]:
         """What happened to orders in a gap; with none before it, what is open now."""
         before = {**self._heard.open}
-        filled = {order_id: state[1] for order_id, state in before.items()}
+        filled = {order_id: self._heard.filled(order_id) for order_id in before}
         now: dict[str, Order] = {}
         async for order in self._books.iter_orders(status="open"):
             now[order.id] = order
         if gap.from_ns == gap.to_ns:
+            self._heard.complete()
             return self._news(now, gap)
         since = utc_from_ns(gap.from_ns) - _MARGIN
         async for order in self._books.iter_orders(status="all", after=since):
@@ -150,6 +167,7 @@ class AlpacaOrderStream:
         for order_id in before.keys() - now.keys():
             now[order_id] = await self._books.get_order(order_id)
         fills = await self._missed_fills(gap, now, filled)
+        self._heard.complete()
         return [*fills, *self._news(now, gap)]
 
     def _news(self, now: dict[str, Order], gap: Gap) -> list[OrderUpdate]:

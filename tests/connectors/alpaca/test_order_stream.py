@@ -172,6 +172,24 @@ async def test_executions_during_a_loss_are_told_once_and_in_order():
     await scene.stream.aclose()
 
 
+async def test_executions_before_the_first_that_is_heard_of_an_order_are_told():
+    scene = Scene()
+    await until(lambda: scene.stream.is_current)
+    scene.venue.drop()
+    scene.books.fill("1", "2", "2", "e1")
+    scene.books.fill("1", "3", "5", "e2")
+    connections = scene.venue.connections
+    await until(lambda: scene.venue.connections > connections)
+    told = {"execution_id": "e3", "price": "1.5", "qty": "1"}
+    await scene.tell("partial_fill", raw_order("1", "partially_filled", "6"), **told)
+
+    await until(lambda: scene.stream.is_current)
+
+    heard = [update for update in scene.updates if update.is_fill]
+    assert [update.execution_id for update in heard] == ["e1", "e2", "e3"]
+    await scene.stream.aclose()
+
+
 async def test_an_order_that_ended_meanwhile_is_found_although_it_is_in_no_list():
     scene = Scene()
     scene.books.orders = {"1": raw_order("1")}
