@@ -1,13 +1,15 @@
 """`python -m tests.chaos cancels --count 100000 --pool 20 --json`.
 
 `python -m tests.chaos orders --intents 2000 --kills 200 --seed 1 --json`.
+
+`python -m tests.chaos streams --drops 200 --seed 1 --json`.
 """
 
 import argparse
 import json
 import sys
 
-from tests.chaos import cancels, orders
+from tests.chaos import cancels, orders, streams
 
 
 def main() -> int:
@@ -24,10 +26,17 @@ def main() -> int:
     trade.add_argument("--kills", type=int, default=20)
     trade.add_argument("--seed", type=int, default=1)
     trade.add_argument("--json", action="store_true", help="one JSON object and nothing else")
+    drop = kinds.add_parser("streams", help="streams dropped at every step")
+    drop.add_argument("--drops", type=int, default=60)
+    drop.add_argument("--seed", type=int, default=1)
+    drop.add_argument("--json", action="store_true", help="one JSON object and nothing else")
     told = parser.parse_args()
     if told.kind == "orders":
         result = orders.run(told.intents, told.kills, told.seed)
         is_clean = not result["violations"]
+    elif told.kind == "streams":
+        result = streams.run(told.drops, told.seed)
+        is_clean = streams.is_clean(result)
     else:
         result = cancels.run(told.count, told.pool, told.seed)
         is_clean = cancels.is_clean(result)
