@@ -3,10 +3,15 @@
 import argparse
 import sys
 
-from tests.benchmarks import gateway, transport, vendors
+from tests.benchmarks import gateway, streams, transport, vendors
 from tests.benchmarks.measure import Row, Settings
 
-SETS = {"transport": transport.rows, "gateway": gateway.rows, "vendors": vendors.rows}
+SETS = {
+    "transport": transport.rows,
+    "gateway": gateway.rows,
+    "vendors": vendors.rows,
+    "streams": streams.rows,
+}
 """What is measured: each gives rows, given the names that were asked for and the settings."""
 
 

@@ -9,15 +9,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.benchmarks.measure import Row, Settings, spread
+
+LATENCY = "streams.latency_p99"
+RATE = 20_000
+"""Messages a second whose latency is measured."""
 MESSAGES = {1: 60_000, 10: 200_000}
 WARM = 0.1
 """The part of the messages that is not measured."""
@@ -69,7 +80,7 @@ async def serve(port_file: str) -> None:
     from websockets.asyncio.server import serve as listen
 
     pack = msgspec.msgpack.encode
-    sizes = {"size": 1}
+    sizes = {"size": 1, "is_timed": 0}
 
     async def blast(websocket: Any, frame: Any, size: int) -> None:
         # Bursts of 256 messages, a quarter of a million a second at most: what is measured is the
@@ -86,10 +97,25 @@ async def serve(port_file: str) -> None:
                 return
         await asyncio.sleep(60)
 
+    async def drip(websocket: Any) -> None:
+        # Each message carries the moment at which it was handed to the socket, as its time.
+        mark = "1" * len(str(time.monotonic_ns()))
+        frame = _on_the_wire(polygon_frame(1).replace("1536036818784", mark))
+        head, tail = frame.split(mark.encode())
+        write = websocket.transport.write
+        began, sent = time.monotonic(), 0
+        while not websocket.transport.is_closing():
+            due = int((time.monotonic() - began) * RATE)
+            for _ in range(due - sent):
+                write(b"%b%d%b" % (head, time.monotonic_ns(), tail))
+            sent = due
+            await asyncio.sleep(0.0005)
+
     async def handler(websocket: Any) -> None:
         path = websocket.request.path
         if path.startswith("/size/"):
             sizes["size"] = int(path.rsplit("/", 1)[1])
+            sizes["is_timed"] = path.startswith("/size/timed/")
             return
         size = sizes["size"]
         if "v2" in path:
@@ -105,11 +131,13 @@ async def serve(port_file: str) -> None:
         await websocket.recv()
         await websocket.send('[{"ev":"status","status":"auth_success","message":"authenticated"}]')
         await websocket.recv()
-        names = ("Q.AAPL", "T.AAPL")
+        names = ("Q.AAPL",) if sizes["is_timed"] else ("Q.AAPL", "T.AAPL")
         answers = [
             {"ev": "status", "status": "success", "message": f"subscribed to: {n}"} for n in names
         ]
         await websocket.send(json.dumps(answers))
+        if sizes["is_timed"]:
+            await drip(websocket)
         await blast(websocket, polygon_frame(size), size)
 
     async with listen(handler, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
@@ -169,6 +197,29 @@ async def ours(vendor: str, how: str, size: int, port: int) -> None:
         step(row)
 
 
+async def latency(port: int) -> None:
+    """Prints the 99th percentile of milliseconds from the server's write to the callback."""
+    from sentio_async.connectors.polygon.data import PolygonData
+
+    data = PolygonData({"api_key": "K" * 20, "base_url": f"http://127.0.0.1:{port}"})
+    waits: list[int] = []
+    append, now = waits.append, time.monotonic_ns
+
+    def take(row: Any) -> None:
+        # Polygon's times are in milliseconds, and a row's in nanoseconds.
+        append(now() - row.time_ns // 1_000_000)
+
+    stream = data.on_quotes(take, "AAPL")
+    await stream.ready()
+    await asyncio.sleep(0.5)
+    waits.clear()
+    await asyncio.sleep(3.0)
+    rate = len(waits) / 3.0
+    assert rate > 0.95 * RATE, f"only {rate:.0f} messages a second came"
+    print(statistics.quantiles(waits, n=100)[98] / 1e6, flush=True)
+    os._exit(0)
+
+
 def alpaca_py(size: int, port: int) -> None:
     from alpaca.data.live import StockDataStream
 
@@ -204,6 +255,8 @@ def client(who: str, size: int, port: int) -> None:
         alpaca_py(size, port)
     elif who == "massive":
         massive_client(size, port)
+    elif who == "latency":
+        asyncio.run(latency(port))
     else:
         vendor, how = who.split(":")
         asyncio.run(ours(vendor, how, size, port))
@@ -214,8 +267,10 @@ def _measure(who: str, size: int, port: int) -> float:
 
     from websockets.asyncio.client import connect
 
+    timed = "timed/" if who == "latency" else ""
+
     async def say_size() -> None:
-        async with connect(f"ws://127.0.0.1:{port}/size/{size}"):
+        async with connect(f"ws://127.0.0.1:{port}/size/{timed}{size}"):
             return
 
     loops.run(say_size())
@@ -230,7 +285,9 @@ def _measure(who: str, size: int, port: int) -> float:
         raise RuntimeError(f"{who}: {done.stderr[-2000:]}") from None
 
 
-TARGETS = [
+Target = tuple[str, str, int, str, float]
+# How many times less CPU than the peer.
+TARGETS: list[Target] = [
     ("alpaca", "callback", 1, "alpaca-py", 15.0),
     ("alpaca", "async for", 1, "alpaca-py", 8.0),
     ("alpaca", "callback", 10, "alpaca-py", 12.0),
@@ -242,10 +299,8 @@ TARGETS = [
 ]
 
 
-def run(rounds: int = 3) -> list[dict[str, Any]]:
-    """CPU microseconds per message; ``ratio`` is peer to ours, so more is better."""
-    import tempfile
-
+@contextlib.contextmanager
+def _server() -> Iterator[int]:
     with tempfile.TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
         server = subprocess.Popen([sys.executable, __file__, "--serve", str(port_file)])
@@ -254,36 +309,50 @@ def run(rounds: int = 3) -> list[dict[str, Any]]:
             while not port_file.exists() or not port_file.read_text():
                 assert time.monotonic() < until, "the server did not start"
                 time.sleep(0.05)
-            return _rows(int(port_file.read_text()), rounds)
+            yield int(port_file.read_text())
         finally:
             server.terminate()
             server.wait(10)
 
 
-def _rows(port: int, rounds: int) -> list[dict[str, Any]]:
+def _bench(vendor: str, how: str, size: int) -> str:
+    return f"streams.{vendor}.{how.replace(' ', '_')}.{size}"
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+    """CPU per message, ours against the vendor's client, and how long a message takes."""
+    chosen = [each for each in TARGETS if settings.wants(_bench(*each[:3]))]
+    late = settings.wants(LATENCY)
+    if not chosen and not late:
+        return
+    with _server() as port:
+        if chosen:
+            yield from _cpu_rows(chosen, port, settings.rounds)
+        if late:
+            samples = [_measure("latency", 1, port) for _ in range(settings.rounds)]
+            yield Row(
+                LATENCY, statistics.median(samples), None, "ms", target=1.0, spread=spread(samples)
+            )
+
+
+def _cpu_rows(chosen: list[Target], port: int, rounds: int) -> Iterator[Row]:
     samples: dict[tuple[str, int], list[float]] = {}
+    pairs = [((f"{vendor}:{how}", size), (peer, size)) for vendor, how, size, peer, _ in chosen]
+    clients = dict.fromkeys(client for pair in pairs for client in pair)
     for _ in range(rounds):
-        for vendor, how, size, peer, _target in TARGETS:
-            mine = f"{vendor}:{how}"
-            samples.setdefault((mine, size), []).append(_measure(mine, size, port))
-            if how == "callback":
-                samples.setdefault((peer, size), []).append(_measure(peer, size, port))
-    rows = []
-    for vendor, how, size, peer, target in TARGETS:
+        # Ours and the peer take turns, so that a busy machine is busy for both.
+        for who, size in clients:
+            samples.setdefault((who, size), []).append(_measure(who, size, port))
+    for vendor, how, size, peer, times in chosen:
         mine, theirs = samples[f"{vendor}:{how}", size], samples[peer, size]
-        ours_, peer_ = statistics.median(mine), statistics.median(theirs)
-        rows.append(
-            {
-                "bench": f"stream {vendor}, {how}, {size} a frame, against {peer}",
-                "ours": round(ours_, 3),
-                "peer": round(peer_, 3),
-                "ratio": round(peer_ / ours_, 2),
-                "target": target,
-                "unit": "us CPU per message",
-                "spread": round((max(mine) - min(mine)) / ours_, 3),
-            }
+        yield Row(
+            _bench(vendor, how, size),
+            statistics.median(mine),
+            statistics.median(theirs),
+            "us CPU/message",
+            target=round(1 / times, 4),
+            spread=spread(mine),
         )
-    return rows
 
 
 def main() -> None:
@@ -300,7 +369,8 @@ def main() -> None:
     elif given.client:
         client(given.client, given.size, given.port)
     else:
-        print(json.dumps(run(given.rounds), indent=1))
+        for row in rows(Settings(("streams",), given.rounds, 0, pin=False)):
+            print(row.json(), flush=True)
 
 
 if __name__ == "__main__":
