@@ -86,11 +86,13 @@ Reader = Callable[[Any, int], Any]
 
 
 def _trade_reader(is_delayed: bool) -> Reader:
+    # Every field in its place, ``feed`` too: a third of the time otherwise goes to finding them.
     def read(raw: RawTrade, received_ns: int) -> Trade:
         return Trade(
             symbol=raw.sym,
             time_ns=raw.t * _MS,
             provider=PROVIDER,
+            feed=None,
             is_delayed=is_delayed,
             received_ns=received_ns,
             price=raw.p,
@@ -114,6 +116,7 @@ def _quote_reader(is_delayed: bool) -> Reader:
             symbol=raw.sym,
             time_ns=raw.t * _MS,
             provider=PROVIDER,
+            feed=None,
             is_delayed=is_delayed,
             received_ns=received_ns,
             bid=raw.bp,
