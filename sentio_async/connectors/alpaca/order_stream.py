@@ -187,7 +187,8 @@ class AlpacaOrderStream:
             if fill.cumulative_qty is not None and fill.cumulative_qty <= known:
                 continue
             order = orders.get(fill.order_id)
-            if order is None:
+            if order is None or order.filled_qty < (fill.cumulative_qty or 0):
+                # It was traded after its order was asked for, and its end may be due to that.
                 order = orders[fill.order_id] = await self._books.get_order(fill.order_id)
             update = update_from_fill(fill, order)
             # Not before the gap, or it would count as known: clocks differ by less than that.
