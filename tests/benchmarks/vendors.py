@@ -1,7 +1,7 @@
 """The same work by alpaca-py, by massive and by our connectors, all resilience on.
 
-The peers are synchronous and called as their documentation shows; their objects and ours hold the
-same fields.  Every figure is CPU of this process, whatever the server in the other one does.
+The peers are synchronous and called as their documentation shows.  They make an object of every
+bar, ours are columns.  Every figure is CPU of this process, whatever the server in the other does.
 """
 
 import asyncio

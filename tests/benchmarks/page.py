@@ -1,0 +1,148 @@
+"""`python -m tests.benchmarks --json | python -m tests.benchmarks.page` writes the page.
+
+Nothing in the table is written by hand; what is said of a figure that misses its target is.
+"""
+
+import datetime as dt
+import json
+import os
+import platform
+import sys
+import textwrap
+from importlib.metadata import version
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+PEERS = ("httpx", "aiohttp", "alpaca-py", "massive", "msgspec", "httptools")
+SETS = {
+    "transport": "One small GET, at 1, 10 and 100 at a time, and 1,000 at once",
+    "vendors": "The vendors' own clients, the same work",
+    "streams": "Streams, a message from the socket to the consumer",
+}
+REASONS = {
+    "transport.session": "Signing, limiter, breaker, retry, what is noted of the answer and "
+    "decoding are Python on top of `exchange`; the difference of the two lines is their price.",
+    "transport.session_raw": "The same.",
+    "transport.aiohttp": "The same; aiohttp's line has none of it.",
+    "transport.door": "What is left is httpx's own: URL, headers, request and response objects.",
+    "transport.gather1000": "The server's 100 ms, and the CPU of 1,000 calls on a shared core.",
+    "vendors.alpaca.quote": "The session's price (above), the connector's, and a task for each "
+    "call: a crowd that asks the same is one request, also when its first caller leaves.",
+    "vendors.alpaca.quotes": "Each row becomes a `Quote` with nanoseconds, provider and feed, made "
+    "in Python from the decoded row; 1,000 symbols are 5 requests of 200.",
+    "vendors.alpaca.bars": "Nearly half is the JSON decoder, a quarter the times; the rest is "
+    "filling columns from rows.",
+    "vendors.alpaca.place_order": "Two rows in the journal, a task that outlives its caller, a "
+    "task for the request, an answer refused if it names a member twice, and exact numbers.",
+    "vendors.massive.snapshot": "A call's own cost, as for one quote.",
+    "vendors.massive.snapshots": "A snapshot is six objects, each made in Python from the row.",
+    "vendors.massive.aggregates": "As Alpaca's bars.",
+}
+INTRO = """# Performance
+
+Measured on {date} by `python -m tests.benchmarks` with Python {python} on {system}, {cores} cores.
+**The machine was shared** with other work meanwhile: compare within a line, not between lines, and
+expect other figures elsewhere. This page is made from the program's rows; figures that miss their
+target are shown as they are.
+
+{versions}
+
+`ratio` is ours / peer: smaller is better. Both did the same work in turns, in one process; figures
+are medians of CPU time for one call, unless their unit says otherwise. `spread` is half of what
+lies between the quarters of ours.
+"""
+NOTES = {
+    "transport": """What each line compares, ours with its peer:
+
+- `pool`, `exchange`: our connections, without and with headers and errors made ready, with the
+  least that a GET costs in Python (a bare protocol and a parser).
+- `session`: a whole call with retry, breaker, limiter and redaction, with the same on stock httpx;
+  `session_raw`: with the least; `aiohttp`: with a bare `get` of aiohttp.
+- `door`: an ordinary `client.get` of our `httpx.AsyncClient`, with stock httpx; `stock_raw`: stock
+  httpx with the least.
+- `gather1000`: 1,000 calls at once on a server that takes 100 ms, with the server's time; `opened`:
+  new connections meanwhile.
+""",
+    "vendors": """alpaca-py and massive are synchronous, and called as their documentation
+shows, against answers of the vendors' shapes; ours has all resilience on. Bars are columns with us,
+and a row becomes an object when it is asked for; theirs are objects at once.
+""",
+}
+
+
+def table(rows):
+    """The rows of one set."""
+    lines = ["| | ours | peer | unit | ratio | target | spread |", "|---|--:|--:|---|--:|--:|--:|"]
+    for row in rows:
+        name = row["bench"].split(".", 1)[1]
+        target = "" if row["target"] is None else f"{row['target']:g}"
+        if target and not _holds(row):
+            is_near = _measure(row) <= row["target"] * (1 + row["spread"])
+            target += " missed, within the spread" if is_near else " missed"
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
+        figures = (_number(row["ours"]), _number(row["peer"]), row["unit"], ratio, target)
+        lines.append(f"| {name} | {' | '.join(figures)} | {row['spread']:.0%} |")
+    return lines
+
+
+def _number(value):
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.3g}"
+
+
+def _measure(row):
+    return row["ours"] if row["ratio"] is None else row["ratio"]
+
+
+def _holds(row):
+    return row["target"] is None or _measure(row) <= row["target"]
+
+
+def reasons(rows):
+    """Why the targets that were missed were."""
+    missed = [row["bench"] for row in rows if not _holds(row)]
+    found = {name: text for name, text in REASONS.items() if any(map(_starts(name), missed))}
+    return [wrapped(f"- `{name.split('.', 1)[1]}`: {text}") for name, text in found.items()]
+
+
+def wrapped(text):
+    """Lines that can be read, of a paragraph or of a point in a list."""
+    indent = "  " if text.startswith("- ") else ""
+    return textwrap.fill(text, 99, subsequent_indent=indent, break_long_words=False)
+
+
+def _starts(name):
+    return lambda bench: bench == name or bench.startswith(name + ".")
+
+
+def page(rows):
+    """The whole page."""
+    head = INTRO.format(
+        date=dt.datetime.now(dt.UTC).date(),
+        python=platform.python_version(),
+        system=platform.system(),
+        cores=os.cpu_count(),
+        versions=wrapped(f"Versions: {', '.join(f'{name} {version(name)}' for name in PEERS)}."),
+    )
+    parts = [head]
+    for prefix, title in SETS.items():
+        mine = [row for row in rows if row["bench"].startswith(prefix + ".")]
+        if not mine:
+            continue
+        note = [NOTES[prefix]] if prefix in NOTES else []
+        parts.append("\n".join([f"## {title}\n", *note, *table(mine)]) + "\n")
+        if why := reasons(mine):
+            parts.append("\n".join(["What was missed, and why:\n", *why]) + "\n")
+    return "\n".join(parts)
+
+
+def main():
+    """Write the page from JSON lines."""
+    rows = [json.loads(line) for line in sys.stdin if line.startswith("{")]
+    PAGE.write_text(page(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
