@@ -34,10 +34,12 @@ def note_arrival(value: Any, at: datetime) -> None:
 
     History keeps none: it is as old as it says.
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, _LATEST):
+        rows = [value]
+    elif isinstance(value, Mapping):
         rows = [row for row in value.values() if isinstance(row, _LATEST)]
     else:
-        rows = [value] if isinstance(value, _LATEST) else []
+        return
     if rows:
         ns = (at - _EPOCH) // _MICROSECOND * 1000
         for row in rows:

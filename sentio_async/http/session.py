@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from sentio_async import errors
@@ -74,6 +75,7 @@ class Session:
         self._bulkhead = Bulkhead(config.max_in_flight)
         self._flights: SingleFlight[tuple[Any, ...], Any] = SingleFlight()
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
+        self._routes: dict[Endpoint[Any], Pipeline] = {}
         self._works: dict[tuple[Endpoint[Any], int], Work] = {}
         self._limiters: dict[str, Limiter] = {}
         self._refreshing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
@@ -115,12 +117,10 @@ class Session:
         total = self._config.timeouts.total if timeout is None else timeout
         total = min(total, remaining(self._resources.clock))
         deadline = self._resources.clock.time() + total
-
-        async def attempt(expires_at: float) -> T:
-            return await self._attempt(call, expires_at)
-
+        pipeline = self._routes.get(call.endpoint) or self._pipeline(call)
+        attempt = partial(self._attempt, call)
         try:
-            value = await self._pipeline(call).run(attempt, work, deadline=deadline, retry=retry)
+            value = await pipeline.run(attempt, work, deadline=deadline, retry=retry)
         except errors.ConnectorError as exc:
             self.stats.last_error = f"{type(exc).__name__}: {exc}"
             raise
@@ -276,6 +276,7 @@ class Session:
                 clock=self._resources.clock,
                 listeners=self._resources.listeners,
             )
+        self._routes[call.endpoint] = pipeline
         return pipeline
 
     def _limiter(self, bucket: str) -> Limiter:
