@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from sentio_async.models.bars import Bars
+from sentio_async.models.batch import Batch
 from sentio_async.models.market import OptionSnapshot, Quote, Snapshot, Trade
 from sentio_async.models.page import Page, Rows, SkippedRow
 
@@ -36,8 +37,8 @@ def note_arrival(value: Any, at: datetime) -> None:
     """
     if isinstance(value, _LATEST):
         rows = [value]
-    elif isinstance(value, Mapping):
-        rows = [row for row in value.values() if isinstance(row, _LATEST)]
+    elif isinstance(value, Mapping | Batch):
+        rows = [row for _, row in value.items() if isinstance(row, _LATEST)]
     else:
         return
     if rows:

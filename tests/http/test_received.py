@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
+from sentio_async import errors
 from sentio_async.http.received import note_arrival, skipped_rows
-from sentio_async.models import Bars, Page, Quote, Rows, SkippedRow, Snapshot
+from sentio_async.models import Bars, Batch, Page, Quote, Rows, SkippedRow, Snapshot
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -22,6 +23,14 @@ def test_a_latest_quote_says_when_it_came():
 
     ns = 1767323045678901000
     assert [alone.received_ns, among.received_ns, inside.received_ns] == [ns, ns, ns]
+
+
+def test_each_of_a_batch_says_when_it_came_and_an_error_does_not():
+    found = a_quote()
+
+    note_arrival(Batch({"AAPL": found, "NOPE": errors.SymbolNotFoundError("NOPE")}), AT)
+
+    assert found.received_ns == 1767323045678901000
 
 
 def test_history_keeps_no_time_of_arrival():
