@@ -30,7 +30,6 @@ _IS_UNTOUCHED = all(map(is_own, (_SEND, _SEND_ONE, _ROUTE, _HANDLE, _BUILD, STOC
 _TRANSPORT_NAMES = 1
 _CLIENT, _TRANSPORT = httpx.AsyncClient, httpx.AsyncHTTPTransport
 _POOL = httpcore.AsyncConnectionPool
-_TRANSPORT_NAMES = 1
 
 
 def unheard(client: AsyncClient) -> Pool | None:
