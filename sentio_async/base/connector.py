@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from types import TracebackType
@@ -30,7 +30,6 @@ __all__ = [
     "BaseConnector",
     "Capability",
     "Role",
-    "ask_for_offers",
     "check_symbol",
     "sorted_out",
     "symbols_of",
@@ -96,20 +95,6 @@ class Capability(StrEnum):
 
 
 _LONGEST_SYMBOL = 40
-_Offers = Callable[[Capability, Role], Sequence[str]]
-
-
-def _nobody(_capability: Capability, _role: Role) -> Sequence[str]:
-    return ()
-
-
-_offers: _Offers = _nobody
-
-
-def ask_for_offers(who: _Offers) -> None:
-    """Let ``who`` say which vendors offer a capability, for the text of NotSupportedError."""
-    global _offers
-    _offers = who
 
 
 class BaseConnector:
@@ -287,10 +272,10 @@ class BaseConnector:
         """Let go of what this vendor holds besides the shared client."""
 
     def _unsupported(self, capability: Capability) -> NoReturn:
-        if _offers is _nobody:
-            # Who knows all vendors is above this layer, and is asked for a hint only.
-            importlib.import_module("sentio_async.factory")
-        others = tuple(v for v in _offers(capability, self.role) if v != self.vendor)
+        # The vendors' table is above this layer, and is asked for a hint only.
+        table = importlib.import_module("sentio_async.connectors")
+        offering = table.vendors_offering(capability, self.role)
+        others = tuple(vendor for vendor in offering if vendor != self.vendor)
         hint = f"; {', '.join(others)} can" if others else ""
         raise errors.NotSupportedError(
             f"{capability.value.replace('_', ' ')}: not offered{hint}",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sentio_async.base import Capability, Role, ask_for_offers
+from sentio_async.base import Capability, Role
 
 __all__ = ["RETIRED", "VENDORS", "Retired", "Vendor", "load", "vendors_offering"]
 
@@ -61,6 +61,3 @@ def vendors_offering(capability: Capability, role: Role) -> list[str]:
         for vendor in VENDORS
         if role.value in vendor.roles and capability in load(vendor, role.value).capabilities
     ]
-
-
-ask_for_offers(vendors_offering)

@@ -29,11 +29,6 @@ class Healer:
         self._slots: asyncio.Semaphore | None = None
         self._end: Callable[[Ending], None] = lambda _: None
 
-    @property
-    def is_busy(self) -> bool:
-        """Something is being filled."""
-        return bool(self._tasks)
-
     def begin(self, end: Callable[[Ending], None]) -> None:
         """A new connection; ``end`` ends it."""
         self._slots = asyncio.Semaphore(AT_ONCE)

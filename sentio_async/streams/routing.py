@@ -8,7 +8,7 @@ released in order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sentio_async.streams.book import EVERYTHING, Topic
@@ -148,11 +148,6 @@ class Channel:
     def find(self, symbol: str) -> Route | None:
         """The route of a topic that somebody wants."""
         return self.others if symbol == EVERYTHING else self._topics.get(symbol)
-
-    def all_routes(self) -> Iterator[Route]:
-        """Every route there is."""
-        yield self.others
-        yield from self._topics.values()
 
     def add(self, symbol: str, consumer: Consumer[Any]) -> None:
         """One more consumer of a symbol, or of everything."""
