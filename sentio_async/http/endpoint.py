@@ -22,6 +22,8 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 from urllib.parse import quote
 
+import msgspec
+
 from sentio_async import errors
 from sentio_async.http.wire_json import Json, decode_json, encode_json
 from sentio_async.resilience.limiter import Priority
@@ -37,6 +39,8 @@ QueryValue = str | int | bool | Decimal | date | datetime | Enum | Iterable[Any]
 # RFC 3986 lets these stand in a path segment and in a query as they are.
 _SAFE_IN_PATH = ":@,=+$!*'()"
 _SAFE_IN_QUERY = ",:/"
+_MOST_NAMES = 1_000
+_formatter = string.Formatter()
 
 
 class _Nothing(Enum):
@@ -71,8 +75,7 @@ class Problem:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What one call puts into its request.
 
     ``key`` is the id by which the vendor recognises a repeated write.  ``context`` goes to the
@@ -80,12 +83,12 @@ class Parts:
     left out, True is ``true``, a list is joined by commas, a time is RFC 3339 in UTC.
     """
 
-    path: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, QueryValue] = field(default_factory=dict)
+    path: Mapping[str, str] = {}
+    query: Mapping[str, QueryValue] = {}
     json: Json = NOTHING
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     key: str | None = None
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = {}
     cost: int | None = None
 
 
@@ -118,13 +121,14 @@ class Endpoint(Generic[T_co]):
         return f"{self.method} {self.path}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Call(Generic[T_co]):
+class Call(msgspec.Struct, Generic[T_co], frozen=True, eq=False):
     """One request, ready to be sent, and how its answer is read."""
 
     endpoint: Endpoint[T_co]
     path: str
     query: str
+    target: str
+    """Path and query as they go on the wire."""
     body: bytes | None
     headers: Mapping[str, str]
     key: str | None
@@ -132,18 +136,22 @@ class Call(Generic[T_co]):
     cost: int
 
     @property
-    def target(self) -> str:
-        """Path and query as they go on the wire."""
-        return f"{self.path}?{self.query}" if self.query else self.path
-
-    @property
-    def identity(self) -> tuple[str, str, str, bytes | None]:
+    def identity(self) -> tuple[Any, ...]:
         """The same for two calls that ask the same."""
-        return (self.endpoint.api.name, self.endpoint.method, self.target, self.body)
+        return (self.endpoint, self.target, self.body)
 
     def __repr__(self) -> str:
         # Some vendors' paths and queries are credentials, and tracebacks show locals.
         return f"<Call {self.endpoint.label}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As little as ``repr``, for tools that print Structs by their fields."""
+        return [("endpoint", self.endpoint.label)]
+
+    def at(self, path: str, query: str) -> Call[T_co]:
+        """The same call at another place of the same host."""
+        target = f"{path}?{query}" if query else path
+        return msgspec.structs.replace(self, path=path, query=query, target=target)
 
     def read(self, raw: Any) -> T_co:
         """The value in a decoded answer."""
@@ -156,7 +164,9 @@ class Declared(Generic[P, T]):
     def __init__(self, endpoint: Endpoint[T], build: Callable[P, Parts]) -> None:
         self.endpoint = endpoint
         self._build = build
-        self._names = _fields_of(endpoint.path).keys()
+        # What stands before each name, and the name; a last text has none.
+        self._path = [(text, name) for text, name, _, _ in _formatter.parse(endpoint.path)]
+        self._names = dict.fromkeys(name for _, name in self._path if name).keys()
         update_wrapper(self, build)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
@@ -168,19 +178,21 @@ class Declared(Generic[P, T]):
         raise error
 
     def _made(self, parts: Parts) -> Call[T]:
-        has_body = parts.json is not NOTHING
-        headers = dict(parts.headers)
-        if has_body:
-            headers["content-type"] = "application/json"
+        endpoint, headers, body = self.endpoint, parts.headers, None
+        if parts.json is not NOTHING:
+            headers = {**headers, "content-type": "application/json"}
+            body = encode_json(parts.json)
+        path, query = self._fill(parts.path), query_text(parts.query)
         return Call(
-            endpoint=self.endpoint,
-            path=self._fill(parts.path),
-            query=query_text(parts.query),
-            body=encode_json(parts.json) if has_body else None,
-            headers=headers,
-            key=parts.key,
-            context=parts.context,
-            cost=self.endpoint.cost if parts.cost is None else parts.cost,
+            endpoint,
+            path,
+            query,
+            f"{path}?{query}" if query else path,
+            body,
+            headers,
+            parts.key,
+            parts.context,
+            endpoint.cost if parts.cost is None else parts.cost,
         )
 
     def _fill(self, values: Mapping[str, str]) -> str:
@@ -188,31 +200,46 @@ class Declared(Generic[P, T]):
             return self.endpoint.path
         if values.keys() != self._names:
             raise TypeError(f"{self.endpoint.label} needs {', '.join(self._names)} in its path")
-        return self.endpoint.path.format(**{n: _segment(n, v) for n, v in values.items()})
-
-
-def _fields_of(path: str) -> dict[str, None]:
-    return dict.fromkeys(name for _, name, _, _ in string.Formatter().parse(path) if name)
+        return "".join(
+            [text + _segment(name, values[name]) if name else text for text, name in self._path]
+        )
 
 
 def _segment(name: str, value: str) -> str:
     """A path segment that stays one: clients resolve dots, and ``..`` would be another call."""
     text = str(value)
+    if text.isalnum() and text.isascii():
+        return text
     if text in ("", ".", "..") or not text.isprintable():
         raise errors.InvalidRequestError(f"{name}: {text!r} cannot be part of a path")
-    return _quoted(text, _SAFE_IN_PATH)
+    return quote(text, safe=_SAFE_IN_PATH)
 
 
 def query_text(query: Mapping[str, QueryValue]) -> str:
     """A query string, in the order given; members that are None are left out."""
-    pairs = ((name, _query_value(value)) for name, value in query.items() if value is not None)
-    quoted = [f"{_quoted(name, '')}={_quoted(text, _SAFE_IN_QUERY)}" for name, text in pairs]
-    return "&".join(quoted)
+    members = []
+    for name, value in query.items():
+        if value is None:
+            continue
+        text = value if value.__class__ is str else _query_value(value)
+        # Most names and symbols have nothing to quote, and looking is ten times as fast.
+        if not (text.isalnum() and text.isascii()):
+            text = quote(text, safe=_SAFE_IN_QUERY)
+        members.append(f"{_names[name]}={text}")
+    return "&".join(members)
 
 
-def _quoted(text: str, safe: str) -> str:
-    # Most names and symbols have nothing to quote, and looking is ten times as fast.
-    return text if text.isalnum() and text.isascii() else quote(text, safe=safe)
+class _Names(dict[str, str]):
+    """Names of query members as they are written, remembered: they stand in our own code."""
+
+    def __missing__(self, name: str) -> str:
+        text = quote(name, safe="")
+        if len(self) < _MOST_NAMES:
+            self[name] = text
+        return text
+
+
+_names = _Names()
 
 
 def _query_value(value: QueryValue) -> str:

@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -208,7 +207,7 @@ def split_url(url: str) -> tuple[str, str, str]:
 def aimed_at(call: Call[Delivery], url: str) -> Call[Delivery]:
     """The call, at the URL's path and query."""
     _, path, query = split_url(url)
-    return replace(call, path=path, query=query)
+    return call.at(path, query)
 
 
 # Calls

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import parse_qsl, unquote
 
@@ -32,7 +31,7 @@ def following(call: Call[T], target: str) -> Call[T]:
         )
     pairs = parse_qsl(query, keep_blank_values=True)
     kept = {name: value for name, value in pairs if name.lower() not in _KEY_NAMES}
-    return replace(call, path=path, query=query_text(kept))
+    return call.at(path, query_text(kept))
 
 
 def _continues(call: Call[T], path: str) -> bool:
