@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -47,51 +48,84 @@ class OrderBooks(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Known:
+    """What was told of one order."""
+
+    state: tuple[str, Decimal] = ("", Decimal(0))
+    told: Decimal = Decimal(0)
+    """How much of it was told in executions, from the first one on."""
+    apart: tuple[Decimal, Decimal] | None = None
+    """An unbroken run of executions told after others that were not: from how much to how much."""
+
+    def tell(self, start: Decimal, end: Decimal) -> None:
+        """An execution took what is filled from ``start`` to ``end``."""
+        if start <= self.told:
+            self.told = max(self.told, end)
+        elif self.apart is not None and self.apart[0] <= start <= self.apart[1]:
+            self.apart = (self.apart[0], max(self.apart[1], end))
+        else:
+            self.apart = (start, end)
+        if self.apart is not None and self.apart[0] <= self.told:
+            self.told, self.apart = max(self.told, self.apart[1]), None
+
+
 class Heard:
-    """What has been told of each order: its state, and how much of it is filled."""
+    """What has been told of each order: its state, and how much of it in executions."""
 
     def __init__(self) -> None:
-        self.open: dict[str, tuple[str, Decimal]] = {}
-        self._ended: dict[str, tuple[str, Decimal]] = {}
-        self._before_hole: dict[str, Decimal] = {}
-        """How much was told of orders of which something in between is still to be found out."""
+        self.open: dict[str, _Known] = {}
+        self._ended: dict[str, _Known] = {}
 
     def hear(self, update: OrderUpdate) -> None:
         """An update came by itself; it may be ahead of executions that were missed."""
-        order, told = update.order, self.filled(update.order.id)
-        own = update.qty if update.is_fill and update.qty is not None else Decimal(0)
-        if order.filled_qty - own > told:
-            self._before_hole[order.id] = told
+        order = update.order
+        if update.is_fill and update.qty is not None:
+            self._of(order.id).tell(order.filled_qty - update.qty, order.filled_qty)
         self.note(order)
 
-    def complete(self) -> None:
-        """What was missed is found out."""
-        self._before_hole.clear()
+    def learn(self, fill: Fill) -> None:
+        """An execution was found in the venue's list."""
+        if fill.cumulative_qty is not None:
+            self._of(fill.order_id).tell(fill.cumulative_qty - fill.qty, fill.cumulative_qty)
+
+    def begin_with(self, order: Order) -> None:
+        """This is how an order is when it is first heard of: what was before is no news."""
+        self._of(order.id).tell(Decimal(0), order.filled_qty)
+
+    def _of(self, order_id: str) -> _Known:
+        known = self._ended.get(order_id) or self.open.get(order_id)
+        if known is None:
+            known = self.open[order_id] = _Known()
+        return known
 
     def note(self, order: Order) -> None:
         """An order was told of."""
-        state = (order.venue_status, order.filled_qty)
+        known = self._of(order.id)
         if not order.is_final:
             # What is told late does not open again what has ended.
-            if order.id not in self._ended:
-                self.open[order.id] = state
+            if order.id in self.open:
+                known.state = _state(order)
             return
+        known.state = _state(order)
         self.open.pop(order.id, None)
-        self._ended[order.id] = state
+        self._ended[order.id] = known
         if len(self._ended) > _ENDED:
             del self._ended[next(iter(self._ended))]
 
     def is_known(self, order: Order) -> bool:
         """Exactly this was told already."""
-        state = self.open.get(order.id) or self._ended.get(order.id)
-        return state == (order.venue_status, order.filled_qty)
+        known = self.open.get(order.id) or self._ended.get(order.id)
+        return known is not None and known.state == _state(order)
 
     def filled(self, order_id: str) -> Decimal:
-        """How much of an order is known to be filled, without a hole before it."""
-        if order_id in self._before_hole:
-            return self._before_hole[order_id]
-        state = self.open.get(order_id) or self._ended.get(order_id)
-        return Decimal(0) if state is None else state[1]
+        """How much of an order was told in executions, without a hole before it."""
+        known = self.open.get(order_id) or self._ended.get(order_id)
+        return Decimal(0) if known is None else known.told
+
+
+def _state(order: Order) -> tuple[str, Decimal]:
+    return order.venue_status, order.filled_qty
 
 
 class AlpacaOrderStream:
@@ -153,21 +187,20 @@ class AlpacaOrderStream:
 
     async def reconcile(self, gap: Gap) -> list[OrderUpdate]:
         """What happened to orders in a gap; with none before it, what is open now."""
-        before = {**self._heard.open}
-        filled = {order_id: self._heard.filled(order_id) for order_id in before}
+        before = set(self._heard.open)
         now: dict[str, Order] = {}
         async for order in self._books.iter_orders(status="open"):
             now[order.id] = order
         if gap.from_ns == gap.to_ns:
-            self._heard.complete()
+            for order in now.values():
+                self._heard.begin_with(order)
             return self._news(now, gap)
         since = utc_from_ns(gap.from_ns) - _MARGIN
         async for order in self._books.iter_orders(status="all", after=since):
             now.setdefault(order.id, order)
-        for order_id in before.keys() - now.keys():
+        for order_id in before - now.keys():
             now[order_id] = await self._books.get_order(order_id)
-        fills = await self._missed_fills(gap, now, filled)
-        self._heard.complete()
+        fills = await self._missed_fills(gap, now)
         return [*fills, *self._news(now, gap)]
 
     def _news(self, now: dict[str, Order], gap: Gap) -> list[OrderUpdate]:
@@ -176,14 +209,13 @@ class AlpacaOrderStream:
             self._heard.note(order)
         return [update_from_order(order, gap.to_ns) for order in fresh]
 
-    async def _missed_fills(
-        self, gap: Gap, orders: dict[str, Order], filled: dict[str, Decimal]
-    ) -> list[OrderUpdate]:
-        """Executions that nobody told of; those of which the total was known are no news."""
+    async def _missed_fills(self, gap: Gap, orders: dict[str, Order]) -> list[OrderUpdate]:
+        """Executions that nobody told of; those of which the total was told are no news."""
         found: list[OrderUpdate] = []
         since = utc_from_ns(gap.from_ns) - _MARGIN
-        async for fill in self._books.iter_fills(after=since):
-            known = filled.get(fill.order_id, self._heard.filled(fill.order_id))
+        listed = [fill async for fill in self._books.iter_fills(after=since)]
+        for fill in reversed(listed):
+            known = self._heard.filled(fill.order_id)
             if fill.cumulative_qty is not None and fill.cumulative_qty <= known:
                 continue
             order = orders.get(fill.order_id)
@@ -194,5 +226,6 @@ class AlpacaOrderStream:
             # Not before the gap, or it would count as known: clocks differ by less than that.
             at_ns = max(update.time_ns, gap.from_ns)
             found.append(update.model_copy(update={"nanoseconds": {"at": at_ns}}))
-        found.reverse()
+        for fill in reversed(listed):
+            self._heard.learn(fill)
         return found

@@ -190,6 +190,61 @@ async def test_executions_before_the_first_that_is_heard_of_an_order_are_told():
     await scene.stream.aclose()
 
 
+async def test_the_end_of_an_order_is_told_when_it_ended_while_it_was_asked_for():
+    scene = Scene()
+    scene.books.orders = {"1": raw_order("1")}
+    await until(lambda: scene.stream.is_current)
+    scene.venue.drop()
+    listed = scene.books.iter_fills
+
+    async def iter_fills(**filters):
+        # Its order has been read already, and the stream tells of the execution as well.
+        scene.books.fill("1", "10", "10", "e1")
+        told = {"execution_id": "e1", "price": "1.5", "qty": "10"}
+        await scene.tell("fill", scene.books.orders["1"], **told)
+        async for fill in listed(**filters):
+            yield fill
+
+    scene.books.iter_fills = iter_fills
+    await asyncio.sleep(0.1)
+    await until(lambda: scene.stream.is_current)
+
+    assert [u.execution_id for u in scene.updates if u.is_fill] == ["e1"]
+    assert scene.updates[-1].order.is_final
+    await scene.stream.aclose()
+
+
+async def test_an_execution_in_the_middle_of_asking_is_told_after_the_next_loss():
+    scene = Scene()
+    scene.books.orders = {"1": raw_order("1")}
+    await until(lambda: scene.stream.is_current)
+    scene.venue.drop()
+    scene.books.fill("1", "2", "2", "e1")
+    ask, listed = scene.books.get_order, scene.books.iter_fills
+
+    async def iter_fills(**filters):
+        scene.books.fill("1", "3", "5", "e2")
+        async for fill in listed(**filters):
+            yield fill
+
+    async def get_order(order_id, *, nested=False):
+        # The executions have been listed without this one, but the order has it.
+        scene.books.fill("1", "5", "10", "e3")
+        return await ask(order_id)
+
+    scene.books.iter_fills, scene.books.get_order = iter_fills, get_order
+    await asyncio.sleep(0.1)
+    await until(lambda: scene.stream.is_current)
+    assert scene.updates[-1].order.is_final
+    scene.books.iter_fills, scene.books.get_order = listed, ask
+    scene.venue.drop()
+    await asyncio.sleep(0.1)
+    await until(lambda: scene.stream.is_current)
+
+    assert [u.execution_id for u in scene.updates if u.is_fill] == ["e1", "e2", "e3"]
+    await scene.stream.aclose()
+
+
 async def test_an_order_that_ended_meanwhile_is_found_although_it_is_in_no_list():
     scene = Scene()
     scene.books.orders = {"1": raw_order("1")}
@@ -248,4 +303,4 @@ async def test_what_has_ended_is_not_opened_again_by_a_late_word():
     heard.note(read_order(raw_order("1", "filled", "10")))
     heard.note(read_order(raw_order("1", "partially_filled", "5")))
     assert heard.open == {}
-    assert heard.filled("1") == 10
+    assert heard.is_known(read_order(raw_order("1", "filled", "10")))
