@@ -40,14 +40,22 @@ class Bulkhead:
         self, *, priority: Priority = Priority.QUOTES, deadline: float | None = None
     ) -> None:
         """Go in, or wait; DeadlineExceededError when ``deadline`` (absolute) comes first."""
-        if self._has_room(priority) and not any(self._queues[: priority + 1]):
-            self.in_use += 1
+        if self.try_acquire(priority):
             return
         wait = None if deadline is None else deadline - self._clock.time()
         if wait is not None and wait <= 0:
             raise self._too_late()
         if not await self._queue(priority, wait):
             raise self._too_late()
+
+    def try_acquire(self, priority: Priority) -> bool:
+        """Go in, if there is room now and nobody as important waits."""
+        if self._waiting and any(self._queues[: priority + 1]):
+            return False
+        if not self._has_room(priority):
+            return False
+        self.in_use += 1
+        return True
 
     def release(self) -> None:
         """Come out, and let in whoever is next."""

@@ -86,12 +86,18 @@ class Limiter:
         Raises RateLimitError at once when the wait cannot fit, and at the deadline when more
         important calls came in between.
         """
+        permit = self.try_acquire(cost, priority)
+        if permit is not None:
+            return permit
+        self._check_cost(cost, priority)
+        return await self._queue(cost, priority, deadline, self._time())
+
+    def try_acquire(self, cost: int, priority: Priority) -> Permit | None:
+        """The slots, if they are free now and nobody as important waits; None otherwise."""
+        if self._waiting and any(self._queues[: priority + 1]):
+            return None
         now = self._time()
-        if not self._waiting or not any(self._queues[: priority + 1]):
-            if self._fits(cost, priority, now):
-                return self._admit(cost, now)
-            self._check_cost(cost, priority)
-        return await self._queue(cost, priority, deadline, now)
+        return self._admit(cost, now) if self._fits(cost, priority, now) else None
 
     def _fits(self, cost: int, priority: Priority, now: float) -> bool:
         if now < self._blocked_until:

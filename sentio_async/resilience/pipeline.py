@@ -25,7 +25,7 @@ from sentio_async.resilience.repeating import outcome_of
 from sentio_async.resilience.retry import UNSET, Luck, RetryPolicy, Trial, Unset, announce
 from sentio_async.resilience.throttle import settle
 from sentio_async.resilience.verdict import Verdict, verdict_of
-from sentio_async.resilience.window import Priority
+from sentio_async.resilience.window import Permit, Priority
 
 __all__ = ["LAYERS", "Pipeline", "Work"]
 
@@ -119,15 +119,15 @@ class Pipeline:
         policy = self.retry if retry is UNSET else retry
         started = begun = self._time()
         around = current_deadline()
-        until = deadline if around is None else min(around, deadline)
-        if policy is not None:
-            until = min(until, started + policy.max_elapsed)
+        until = deadline if around is None or around > deadline else around
+        if policy is not None and started + policy.max_elapsed < until:
+            until = started + policy.max_elapsed
         trial: Trial | None = None
         number = 1
         try:
             while True:
                 try:
-                    value = await self._once(attempt, work, until, number)
+                    value = await self._once(attempt, work, (begun, until), number)
                     break
                 except Exception as exc:
                     trial = trial or Trial(policy, work.repeatable, until, self._luck)
@@ -148,46 +148,56 @@ class Pipeline:
         return value
 
     async def _once(
-        self, attempt: Callable[[float], Awaitable[T]], work: Work, until: float, number: int
+        self,
+        attempt: Callable[[float], Awaitable[T]],
+        work: Work,
+        span: tuple[float, float],
+        number: int,
     ) -> T:
-        if self._time() >= until:
+        begun, until = span
+        if begun >= until:
             raise _no_time()
         self.breaker.peek()
-        priority = work.priority
-        permit = await self.limiter.acquire(work.cost, priority=priority, deadline=until)
+        # Mostly nobody has to wait, and then nothing is awaited before the attempt itself.
+        permit = self.limiter.try_acquire(work.cost, work.priority)
+        if permit is None:
+            permit = await self.limiter.acquire(work.cost, priority=work.priority, deadline=until)
+            begun = self._time()
+        if not self.bulkhead.try_acquire(work.priority):
+            begun = await self._wait_for_a_place(permit, work.priority, until)
+        leave = None
+        try:
+            leave = self.breaker.acquire()
+            if begun >= until:
+                raise _no_time()
+            value = await attempt(self._expiry(begun, until))
+        except BaseException as exc:
+            if leave is not None:
+                self.breaker.release(leave, verdict_of(exc))
+                self._attempt_ended(work, number, begun, exc)
+            if isinstance(exc, errors.ConnectorError):
+                settle(self.limiter, permit, exc)
+            raise
+        else:
+            self.breaker.release(leave, Verdict.OK)
+            if self._listeners:
+                self._attempt_ended(work, number, begun, None)
+            return value
+        finally:
+            self.bulkhead.release()
+
+    async def _wait_for_a_place(self, permit: Permit, priority: Priority, until: float) -> float:
+        """The time at which a place was there."""
         try:
             await self.bulkhead.acquire(priority=priority, deadline=until)
         except BaseException:
             self.limiter.give_back(permit)
             raise
-        try:
-            return await self._exchange(attempt, work, until, number)
-        except errors.ConnectorError as exc:
-            settle(self.limiter, permit, exc)
-            raise
-        finally:
-            self.bulkhead.release()
+        return self._time()
 
-    async def _exchange(
-        self, attempt: Callable[[float], Awaitable[T]], work: Work, until: float, number: int
-    ) -> T:
-        leave = self.breaker.acquire()
-        begun = self._time()
-        expires_at = until
-        if self.attempt_timeout is not None:
-            expires_at = min(until, begun + self.attempt_timeout)
-        try:
-            if begun >= until:
-                raise _no_time()
-            value = await attempt(expires_at)
-        except BaseException as exc:
-            self.breaker.release(leave, verdict_of(exc))
-            self._attempt_ended(work, number, begun, exc)
-            raise
-        self.breaker.release(leave, Verdict.OK)
-        if self._listeners:
-            self._attempt_ended(work, number, begun, None)
-        return value
+    def _expiry(self, begun: float, until: float) -> float:
+        timeout = self.attempt_timeout
+        return until if timeout is None else min(until, begun + timeout)
 
     def _after(self, error: Exception, trial: Trial, work: Work, begun: float) -> float | None:
         now = self._time()

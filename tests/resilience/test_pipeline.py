@@ -132,7 +132,7 @@ class Layered:
 async def test_the_layers_are_in_the_order_that_is_written_down():
     log = []
     whole = a_pipeline()
-    calls = ("peek", "acquire", "release", "give_back", "block")
+    calls = ("peek", "try_acquire", "acquire", "release", "give_back", "block")
     pipeline = a_pipeline(
         breaker=Layered(whole.breaker, "breaker", log, calls),
         limiter=Layered(whole.limiter, "limiter", log, calls),
@@ -147,7 +147,8 @@ async def test_the_layers_are_in_the_order_that_is_written_down():
 
     await pipeline.run(attempt, WORK, deadline=10.0)
 
-    one = ["breaker.peek", "limiter.acquire", "bulkhead.acquire", "breaker.acquire", "attempt"]
+    free = ["limiter.try_acquire", "bulkhead.try_acquire"]
+    one = ["breaker.peek", *free, "breaker.acquire", "attempt"]
     assert log == [
         *one,
         *("breaker.release", "AttemptEnded", "limiter.give_back", "bulkhead.release", "Retrying"),
@@ -244,8 +245,14 @@ async def test_a_deadline_used_up_before_anything_was_sent_says_so(heard):
 
 async def test_a_deadline_that_ends_in_the_queue_says_so_too():
     class Late(Bulkhead):
+        is_late = True
+
+        def try_acquire(self, priority):
+            return not self.is_late and super().try_acquire(priority)
+
         async def acquire(self, **options):
             await asyncio.sleep(2.0)
+            self.is_late = False
             await super().acquire(**options)
 
     attempts = Attempts()
