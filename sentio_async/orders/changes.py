@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -60,6 +61,15 @@ class Replacement(Placement):
         """It was found by its id, or by the order that it names."""
         return Verdict(Step.ACKED, order=order, is_found=True)
 
+    async def run(self) -> Verdict:
+        """The verdict; one that an earlier life saw refused was done then, or never will be."""
+        refusal = self.entry.refusal
+        if refusal is not None:
+            verdict = await self._unless_done(Verdict(Step.REJECTED, error=refusal))
+            if verdict is not None:
+                return verdict
+        return await super().run()
+
     async def _failed(self, exc: errors.ConnectorError) -> Verdict | None:
         """Refused, perhaps because it was done: a proxy may send a change twice.
 
@@ -68,6 +78,17 @@ class Replacement(Placement):
         verdict = await super()._failed(exc)
         if verdict is None or verdict.step is not Step.REJECTED:
             return verdict
+        await self._write_refusal(exc)
+        return await self._unless_done(verdict)
+
+    async def _write_refusal(self, exc: errors.ConnectorError) -> None:
+        """So that a next life need not wait until nothing can be on its way any more."""
+        with contextlib.suppress(errors.ConnectorError):
+            row = self.desk.row(self.entry, Step.SENT, exc.message or type(exc).__name__)
+            await self.desk.write(row)
+
+    async def _unless_done(self, verdict: Verdict) -> Verdict | None:
+        """The verdict when the change is not there; None when nobody can say."""
         for number in range(self.desk.policy.clean_looks + 1):
             if number:
                 # A venue may show what it has taken a moment later.
@@ -75,9 +96,9 @@ class Replacement(Placement):
             try:
                 found = await self.desk.call(self.candidates(), self._soon())
             except errors.ConnectorError:
-                # Nobody can say, so it is looked for as one that may have arrived.
+                # So it is looked for as one that may have arrived.
                 self.entry.is_ambiguous = True
-                self.entry.cause = self.entry.refusal = exc
+                self.entry.cause = self.entry.refusal = verdict.error
                 return None
             if len(found) == 1:
                 return self.found(found[0])

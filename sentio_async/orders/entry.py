@@ -176,7 +176,10 @@ class Entry:
 
     def take(self, row: Row) -> None:
         """Go the step that a row of an earlier life tells of."""
-        if row.step is Step.SENT:
+        if row.step is Step.SENT and row.reason:
+            self.is_ambiguous = False
+            self.refusal = errors.OrderRejectedError(row.reason)
+        elif row.step is Step.SENT:
             if row.attempt == 1:
                 self.entered_after = row.at
             self.sent_at = row.at

@@ -24,7 +24,10 @@ class Step(StrEnum):
     INTENT = "intent"
     """Written down; nothing was sent."""
     SENT = "sent"
-    """About to be sent, or sent; nobody has said what became of it."""
+    """About to be sent, or sent; nobody has said what became of it.
+
+    With a reason: a change was refused, and is still looked for in case it was done before that.
+    """
     UNKNOWN = "unknown"
     """The caller was told that nobody knows; it is still being looked for."""
     ACKED = "acked"
@@ -59,7 +62,7 @@ class Row:
     order: Order | None = None
     """With ACKED, as the venue told it; a later row has a later state."""
     reason: str = ""
-    """With REJECTED, NOT_PLACED and UNKNOWN."""
+    """With REJECTED, NOT_PLACED, UNKNOWN, and SENT when it was refused."""
 
 
 class Journal(Protocol):

@@ -61,6 +61,7 @@ class BrokerConfig(ConnectorConfig):
             timeout=self.timeouts.total,
             attempts=self.retry_attempts,
             horizon=self.order_horizon,
+            max_delay=min(5.0, self.order_horizon / 10),
             late=self.late_orders,
             strategy=self.strategy,
         )
