@@ -36,7 +36,7 @@ class Plan:
     reason: str = "its channel has no history"
     """Why gaps stay, where they do."""
     memory: int = 1
-    """How many rows of a topic are remembered, so that history does not repeat them."""
+    """How many rows of a topic are known again, so that history does not repeat them."""
     at_first: bool = False
     """Fetch also when there was no earlier connection: state rather than news (orders)."""
     is_essential: bool = False
@@ -66,11 +66,11 @@ def start_of(recent: Iterable[Any], lost_ns: int) -> int:
     return max((row.time_ns for row in recent), default=lost_ns)
 
 
-def merged(
-    recent: Iterable[Any], history: Iterable[Any], held: Iterable[Any], from_ns: int
-) -> list[Any]:
-    """History from ``from_ns`` and then what was held, nothing twice, nothing that is known."""
-    known = {key_of(row) for row in recent}
+def merged(known: set[Any], history: Iterable[Any], held: Iterable[Any], from_ns: int) -> list[Any]:
+    """History from ``from_ns`` and then what was held, nothing twice, nothing that is known.
+
+    ``known`` are keys; those of history join them.
+    """
     rows: list[Any] = []
     for row in sorted(history, key=lambda row: row.time_ns):
         key = key_of(row)

@@ -102,7 +102,7 @@ class Healer:
         held = list(route.held or ())
         if route.held is not None:
             route.held.clear()
-        rows = merged(route.recent, history, held, gap.from_ns)
+        rows = merged(route.known, history, held, gap.from_ns)
         route.tell_no_more(history)
         count, done = len(rows), 0
         try:

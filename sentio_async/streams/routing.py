@@ -19,6 +19,8 @@ __all__ = ["Channel", "Failed", "Route", "Router"]
 
 _BEHIND_NS = 1_000_000_000
 """How far behind its history a stream may be."""
+_NEWEST = 16
+"""Rows that are enough to know where a gap begins."""
 
 Target = Callable[[Any], object]
 Failed = Callable[[Target, Exception], None]
@@ -31,8 +33,10 @@ class Route:
     def __init__(self, topic: Topic, plan: Plan, hold_limit: int, failed: Failed) -> None:
         self.topic = topic
         self.consumers: list[Consumer[Any]] = []
-        self.recent: deque[Any] = deque(maxlen=max(1, plan.memory))
-        """The last rows, by which a gap knows where it begins and what is no news."""
+        # Of rows that are told once the keys are kept, which is as good and much less.
+        rows = min(plan.memory, _NEWEST) if plan.is_unique else plan.memory
+        self.recent: deque[Any] = deque(maxlen=max(1, rows))
+        """The last rows, by which a gap knows where it begins."""
         self.held: deque[Any] | None = None
         """What arrives while a gap is being filled."""
         self.gap_from_ns: int | None = None
@@ -46,6 +50,11 @@ class Route:
         self._plan = plan
         self._hold_limit = hold_limit
         self._failed = failed
+
+    @property
+    def known(self) -> set[Any]:
+        """The keys of what was handed on last, which is no news."""
+        return {*self._seen, *map(key_of, self.recent)}
 
     def hear(self, targets: Iterable[Target], *, is_remembered: bool) -> None:
         """Let these have the rows."""

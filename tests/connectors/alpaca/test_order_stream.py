@@ -1,7 +1,9 @@
 """Order updates: nothing is lost over a loss of the connection, and nothing told twice."""
 
 import asyncio
+import gc
 import json
+import weakref
 from decimal import Decimal
 
 import pytest
@@ -187,6 +189,21 @@ async def test_executions_before_the_first_that_is_heard_of_an_order_are_told():
 
     heard = [update for update in scene.updates if update.is_fill]
     assert [update.execution_id for update in heard] == ["e1", "e2", "e3"]
+    await scene.stream.aclose()
+
+
+async def test_updates_that_were_handed_on_are_not_kept():
+    scene = Scene()
+    await until(lambda: scene.stream.is_current)
+    for number in range(100):
+        await scene.tell("new", raw_order(str(number)), execution_id=f"e{number}")
+    handed_on = [weakref.ref(update) for update in scene.updates]
+    assert len(handed_on) == 100
+
+    scene.updates.clear()
+    gc.collect()
+
+    assert sum(each() is not None for each in handed_on) <= 20
     await scene.stream.aclose()
 
 
