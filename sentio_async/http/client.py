@@ -20,11 +20,12 @@ from httpx import AsyncClient
 
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.events import Listener
-from sentio_async.http.pool.door import STOCK, PoolUnderHttpx, read_until
+from sentio_async.http.pool.door import STOCK, PoolUnderHttpx, is_unusual, read_until
 from sentio_async.http.pool.opening import Judge
 from sentio_async.http.pool.pool import Pool
+from sentio_async.http.pool.short import answer_to, has_cookies
 from sentio_async.http.redaction import install_log_filters
-from sentio_async.http.seam import is_own, pool_under, put_under
+from sentio_async.http.seam import is_as_written, is_own, pool_under, put_under
 from sentio_async.http.stock import read_with_an_end
 from sentio_async.resilience.breaker import CircuitBreaker
 from sentio_async.resilience.limiter import Limiters
@@ -42,6 +43,7 @@ STOCK_IDLE_CONNECTIONS = 20
 KEEP_ALIVE = 30.0
 DRAIN = 2.0
 """How long requests under way may take when a client is closed, in seconds."""
+MOST_URLS = 256
 HEADERS = {"accept-encoding": "gzip", "user-agent": "sentio-async"}
 """What every request of ours says, whichever door it takes."""
 
@@ -68,6 +70,57 @@ class PooledClient(AsyncClient):
 
     pool: Pool
     untouched: Untouched
+    urls: dict[str, httpx.URL]
+
+    def _merge_url(self, url: httpx.URL | str) -> httpx.URL:
+        # Taking one apart costs as much as sending a request, and most are asked for again.
+        if not isinstance(url, str):
+            return super()._merge_url(url)
+        known = self.urls.get(url)
+        if known is None:
+            known = super()._merge_url(url)
+            if known.is_absolute_url:
+                if len(self.urls) >= MOST_URLS:
+                    self.urls.clear()
+                self.urls[url] = known
+        return known
+
+    async def _send_handling_auth(
+        self,
+        request: httpx.Request,
+        auth: httpx.Auth,
+        follow_redirects: bool,
+        history: list[httpx.Response],
+    ) -> httpx.Response:
+        # A private step of httpx: where there is none of that name, httpx does all by itself.
+        if type(auth) is not httpx.Auth or follow_redirects or not self._is_unseen(request):
+            return await super()._send_handling_auth(request, auth, follow_redirects, history)
+        response = await answer_to(self.pool, request)
+        response.default_encoding = self._default_encoding
+        try:
+            if has_cookies(response):
+                self.cookies.extract_cookies(response)
+            if response.has_redirect_location:
+                response.next_request = self._build_redirect_request(request, response)
+        except BaseException:
+            await response.aclose()
+            raise
+        return response
+
+    def _is_unseen(self, request: httpx.Request) -> bool:
+        """Whether a request would pass nobody on its way to the pool but httpx."""
+        names, seen = self.__dict__, self.untouched
+        hooks, transport = self.event_hooks, seen.transport
+        return (
+            self._transport is transport
+            and len(names) == seen.names
+            and len(transport.__dict__) == 1
+            and not (hooks["request"] or hooks["response"] or self._mounts)
+            and is_as_written()
+            and isinstance(request.stream, httpx.AsyncByteStream)
+            and "sni_hostname" not in request.extensions
+            and not is_unusual(request.method, request.url.scheme, request.headers.raw)
+        )
 
 
 def open_client(
@@ -110,7 +163,7 @@ def open_client(
     )
     put_under(transport, under)
     client = _client(PooledClient, transport)
-    client.pool = pool
+    client.pool, client.urls = pool, {}
     headers = list(client.headers._list)  # noqa: SLF001
     client.untouched = Untouched(len(vars(client)) + 1, transport, headers)
     return client

@@ -11,7 +11,7 @@ from types import FunctionType
 import httpcore
 import httpx
 
-__all__ = ["is_own", "pool_under", "put_under"]
+__all__ = ["is_as_written", "is_own", "pool_under", "put_under"]
 
 
 def pool_under(transport: httpx.AsyncHTTPTransport) -> httpcore.AsyncConnectionPool | None:
@@ -30,3 +30,24 @@ def is_own(function: object) -> bool:
     return isinstance(function, FunctionType) and function.__globals__["__name__"].startswith(
         ("httpx.", "httpcore.")
     )
+
+
+def _on_the_way() -> tuple[object, ...]:
+    client, transport = httpx.AsyncClient, httpx.AsyncHTTPTransport
+    return (
+        client.__dict__.get("_send_handling_auth"),
+        client.__dict__.get("_send_handling_redirects"),
+        client.__dict__.get("_send_single_request"),
+        client.__dict__.get("_transport_for_url"),
+        transport.__dict__.get("handle_async_request"),
+        httpcore.AsyncConnectionPool.__dict__.get("handle_async_request"),
+    )
+
+
+_WRITTEN = _on_the_way()
+_ARE_OWN = all(map(is_own, _WRITTEN))
+
+
+def is_as_written() -> bool:
+    """Nobody has put another function where requests pass on their way through httpx."""
+    return _ARE_OWN and _on_the_way() == _WRITTEN

@@ -8,27 +8,38 @@ replaced that code: respx and others patch it.
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any
 
 import httpcore
 import httpx
 
 from sentio_async.http.pool.connection import Connection
-from sentio_async.http.pool.message import Origin, Reply, Request, Waits, head_of
+from sentio_async.http.pool.lane import Lane
+from sentio_async.http.pool.message import Fields, Origin, Reply, Request, Waits, head_of
 from sentio_async.http.pool.pool import Pool
 from sentio_async.http.pool.stream import Stream
 
-__all__ = ["PORTS", "STOCK", "PoolUnderHttpx", "read_until"]
+__all__ = [
+    "PORTS",
+    "STOCK",
+    "PoolUnderHttpx",
+    "begin",
+    "is_unusual",
+    "prepared",
+    "read_until",
+    "told_of",
+]
 
 read_until: ContextVar[float] = ContextVar("read_until")
 """The loop time at which a request's own task stops to read: its reads end then at the latest."""
 
 STOCK = httpcore.AsyncConnectionPool.handle_async_request
 PORTS = {"http": 80, "https": 443}
-_FOR_STOCK = frozenset({b"upgrade"})
+_NO_TIMEOUT: Mapping[str, float | None] = {}
 
 
 class PoolUnderHttpx(httpcore.AsyncConnectionPool):
@@ -40,25 +51,23 @@ class PoolUnderHttpx(httpcore.AsyncConnectionPool):
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         """The answer's head; its body is read from the stream in it."""
-        if httpcore.AsyncConnectionPool.handle_async_request is not STOCK or _is_unusual(request):
-            return await super().handle_async_request(request)
-        url = request.url
+        url, headers = request.url, request.headers
         scheme = url.scheme.decode("ascii")
+        if (
+            httpcore.AsyncConnectionPool.handle_async_request is not STOCK
+            or "sni_hostname" in request.extensions
+            or is_unusual(request.method.decode("latin-1"), scheme, headers)
+        ):
+            return await super().handle_async_request(request)
         origin = Origin(scheme, url.host.decode("ascii"), url.port or PORTS[scheme])
-        asked = _prepared(request)
-        body = await _body_at_once(request)
-        if body:
-            asked.data += body
-        lane = self.inner.lane(origin)
-        connection = lane.take(asked) or await lane.acquire(asked)
-        try:
-            reply = await _ask(connection, asked, request if body is None else None)
-        except (httpcore.RemoteProtocolError, httpcore.ReadError):
-            if not (asked.is_repeatable and body is not None and connection.is_untouched):
-                raise
-            connection = await lane.acquire(asked)
-            reply = await _ask(connection, asked, None)
-        return _response(connection, *reply)
+        asked = prepared(request.method, url.target, headers, request.extensions)
+        reply, stream = await begin(self.inner.lane(origin), asked, request.stream, headers)
+        return httpcore.Response(
+            status=reply.status,
+            headers=reply.fields,
+            content=stream,
+            extensions=told_of(reply, stream),
+        )
 
     async def aclose(self) -> None:
         """Close everything."""
@@ -66,51 +75,64 @@ class PoolUnderHttpx(httpcore.AsyncConnectionPool):
         await super().aclose()
 
 
-def _prepared(request: httpcore.Request) -> Request:
-    waits = request.extensions.get("timeout", {})
+def is_unusual(method: str, scheme: str, headers: Fields) -> bool:
+    """Something that only httpcore can do."""
+    if scheme not in PORTS or method == "CONNECT":
+        return True
+    return b"upgrade" in [name.lower() for name, _ in headers]
+
+
+def prepared(
+    method: bytes, target: bytes, headers: Fields, extensions: Mapping[str, Any]
+) -> Request:
+    """The request as it goes on the wire, without its body; LocalProtocolError if it cannot."""
+    waits = extensions.get("timeout", _NO_TIMEOUT)
     asked = Request(
-        head_of(request.method, request.url.target, request.headers),
-        waits=Waits(**{step: _seconds(waits.get(step)) for step in Waits.__slots__}),
+        head_of(method, target, headers),
+        waits=_waits(*map(waits.get, Waits.__slots__)),
         expires_at=read_until.get(math.inf),
-        method=request.method.decode("latin-1"),
+        method=method.decode("latin-1"),
     )
-    asked.trace = request.extensions.get("trace")
+    asked.trace = extensions.get("trace")
     return asked
 
 
-def _seconds(wait: float | None) -> float:
-    return math.inf if wait is None else wait
+@functools.lru_cache(maxsize=16)
+def _waits(*seconds: float | None) -> Waits:
+    return Waits(*(math.inf if wait is None else wait for wait in seconds))
 
 
-def _is_unusual(request: httpcore.Request) -> bool:
-    return (
-        request.url.scheme not in (b"http", b"https")
-        or request.method == b"CONNECT"
-        or "sni_hostname" in request.extensions
-        or any(name.lower() in _FOR_STOCK for name, _ in request.headers)
-    )
-
-
-async def _body_at_once(request: httpcore.Request) -> bytes | None:
-    """The body if it is there already; None when it comes in pieces."""
-    if isinstance(request.stream, httpx.ByteStream):
-        return b"".join([piece async for piece in request.stream])
-    return None
+async def begin(lane: Lane, asked: Request, body: Any, headers: Fields) -> tuple[Reply, Stream]:
+    """The head of the answer, and the stream that its body comes in."""
+    upload: AsyncIterable[bytes] | None = None
+    if isinstance(body, httpx.ByteStream):
+        asked.data += b"".join(body)
+    else:
+        upload = _in_chunks(body) if _is_chunked(headers) else body
+    connection = lane.take(asked) or await lane.acquire(asked)
+    try:
+        return await _ask(connection, asked, upload)
+    except (httpcore.RemoteProtocolError, httpcore.ReadError):
+        if not (asked.is_repeatable and upload is None and connection.is_untouched):
+            raise
+    return await _ask(await lane.acquire(asked), asked, None)
 
 
 async def _ask(
-    connection: Connection, asked: Request, uploading: httpcore.Request | None
+    connection: Connection, asked: Request, upload: AsyncIterable[bytes] | None
 ) -> tuple[Reply, Stream]:
     trace = asked.trace
     if trace is not None:
         await trace("http11.send_request_headers.started", {"request": None})
     stream = Stream(connection)
     waiter: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-    connection.is_uploading = uploading is not None
+    connection.is_uploading = upload is not None
     connection.ask(asked, waiter, stream)
     try:
-        if uploading is not None:
-            await _upload(connection, uploading)
+        if upload is not None:
+            async for piece in upload:
+                if piece:
+                    await connection.write(piece)
             connection.is_uploading = False
         reply = await waiter
         if trace is not None:
@@ -123,33 +145,27 @@ async def _ask(
     return reply, stream
 
 
-async def _upload(connection: Connection, request: httpcore.Request) -> None:
-    is_chunked = any(
+def _is_chunked(headers: Fields) -> bool:
+    return any(
         name.lower() == b"transfer-encoding" and value.lower() == b"chunked"
-        for name, value in request.headers
+        for name, value in headers
     )
-    async for piece in cast("AsyncIterable[bytes]", request.stream):
+
+
+async def _in_chunks(body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    async for piece in body:
         if piece:
-            await connection.write(_chunk(piece) if is_chunked else piece)
-    if is_chunked:
-        await connection.write(b"0\r\n\r\n")
+            yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
 
 
-def _chunk(piece: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(piece), piece)
-
-
-def _response(connection: Connection, reply: Reply, stream: Stream) -> httpcore.Response:
-    return httpcore.Response(
-        status=reply.status,
-        headers=reply.fields,
-        content=stream,
-        extensions={
-            "http_version": b"HTTP/" + stream.version.encode(),
-            "reason_phrase": reply.reason,
-            "network_stream": _Socket(connection),
-        },
-    )
+def told_of(reply: Reply, stream: Stream) -> dict[str, Any]:
+    """What httpx's users find in an answer's ``extensions``."""
+    return {
+        "http_version": b"HTTP/" + stream.version.encode(),
+        "reason_phrase": reply.reason,
+        "network_stream": _Socket(stream.connection),
+    }
 
 
 class _Socket(httpcore.AsyncNetworkStream):

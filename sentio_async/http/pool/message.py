@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,9 +20,10 @@ Fields = list[tuple[bytes, bytes]]
 Trace = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
-_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+")
-_NO_VALUE = re.compile(rb"[\x00\r\n]")
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TARGET = rb"[\x21-\x7e\x80-\xff]+"
+_VALUE = rb"(?:[^\x00\r\n \t](?:[^\x00\r\n]*[^\x00\r\n \t])?)?"
+_HEAD = re.compile(rb"%b %b HTTP/1\.1\r\n(?:%b: %b\r\n)*\r\n" % (_TOKEN, _TARGET, _TOKEN, _VALUE))
 
 
 class Origin(NamedTuple):
@@ -99,19 +100,26 @@ class Reply(NamedTuple):
         return f"<Reply {self.status}, {len(self.body)} bytes>"
 
 
-def head_of(method: bytes, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+def head_of(method: bytes, target: bytes, fields: Fields) -> bytes:
     """A request's head; LocalProtocolError for what would end a line early or make another."""
-    if not _TOKEN.fullmatch(method):
-        raise httpcore.LocalProtocolError("illegal method")
-    if not _TARGET.fullmatch(target):
-        raise httpcore.LocalProtocolError("illegal request target")
-    lines = [b"%b %b HTTP/1.1\r\n" % (method, target)]
+    lines = [b"%b: %b\r\n" % field for field in fields]
+    head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, b"".join(lines))
+    # No line more than was meant, and no name that ends where its line's does not.
+    is_meant = head.count(b"\n") == len(lines) + 2 and not any(b":" in name for name, _ in fields)
+    if not is_meant or not _HEAD.fullmatch(head):
+        raise httpcore.LocalProtocolError(_wrong(method, target, fields))
+    return head
+
+
+def _wrong(method: bytes, target: bytes, fields: Fields) -> str:
+    if not re.fullmatch(_TOKEN, method):
+        return "illegal method"
+    if not re.fullmatch(_TARGET, target):
+        return "illegal request target"
     for name, value in fields:
-        if not _TOKEN.fullmatch(name):
-            raise httpcore.LocalProtocolError("illegal header name")
-        if _NO_VALUE.search(value) or value != value.strip(b" \t"):
+        if not re.fullmatch(_TOKEN, name):
+            return "illegal header name"
+        if not re.fullmatch(_VALUE, value):
             # Without the value: it may be a key.
-            raise httpcore.LocalProtocolError(f"illegal value for header {name.decode('ascii')}")
-        lines.append(b"%b: %b\r\n" % (name, value))
-    lines.append(b"\r\n")
-    return b"".join(lines)
+            return f"illegal value for header {name.decode('ascii')}"
+    return "illegal header"

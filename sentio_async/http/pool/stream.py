@@ -19,10 +19,10 @@ HIGH, LOW = 256 * 1024, 64 * 1024
 class Stream:
     """Pieces that have come and were not read yet."""
 
-    __slots__ = ("_connection", "_error", "_is_over", "_pieces", "_size", "_waiter", "version")
+    __slots__ = ("_error", "_is_over", "_pieces", "_size", "_waiter", "connection", "version")
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._pieces: deque[bytes] = deque()
         self._size = 0
         self._is_over = False
@@ -36,7 +36,7 @@ class Stream:
         self._pieces.append(piece)
         self._size += len(piece)
         if self._size > HIGH:
-            self._connection.hold()
+            self.connection.hold()
         self._wake()
 
     def end(self, error: Exception | None = None) -> None:
@@ -56,7 +56,7 @@ class Stream:
                 raise self._error
             if self._is_over:
                 return b""
-            self._waiter = self._connection.wait_for_more()
+            self._waiter = self.connection.wait_for_more()
             try:
                 await self._waiter
             except asyncio.CancelledError:
@@ -64,18 +64,18 @@ class Stream:
                 raise
             finally:
                 self._waiter = None
-                self._connection.wait_no_more(self)
+                self.connection.wait_no_more(self)
         piece = self._pieces.popleft()
         self._size -= len(piece)
         if self._size < LOW and not self._is_over:
-            self._connection.go_on()
+            self.connection.go_on()
         return piece
 
     def close(self) -> None:
         """Read no more; what is left unread closes the connection."""
         if not self._is_over:
             self._is_over = True
-            self._connection.end()
+            self.connection.end()
         self._pieces.clear()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
