@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import itertools
 import math
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -18,6 +20,9 @@ __all__ = ["Judge", "open_connection"]
 
 Judge = Callable[[str, int, float | None], Awaitable[Sequence[str]]]
 """The addresses of a host that may be connected to, found within so many seconds."""
+
+Address = tuple[int, Any]
+"""A family, and the address as sockets of that family take it."""
 
 _NEXT_ADDRESS = 0.25
 """After so many seconds without an answer the next address is tried as well (RFC 8305)."""
@@ -53,32 +58,24 @@ async def _traced(request: Request, event: str, origin: Origin) -> None:
 async def _open(
     connection: Connection, origin: Origin, tls: ssl.SSLContext | None, judge: Judge | None
 ) -> None:
-    if judge is None:
-        await _connect(connection, origin, origin.host, tls)
-        return
-    failure: Exception | None = None
-    for address in await judge(origin.host, origin.port, None):
-        try:
-            await _connect(connection, origin, address, tls)
-        except OSError as exc:
-            failure = exc
-        else:
-            return
-    raise failure or OSError("the name has no address")
-
-
-async def _connect(
-    connection: Connection, origin: Origin, host: str, tls: ssl.SSLContext | None
-) -> None:
     loop = asyncio.get_running_loop()
+    taken = await _first_to_answer(await _addresses(origin, judge))
     more: dict[str, Any] = {}
     if tls is not None:
         more = {"ssl": tls, "server_hostname": origin.host}
-    # A race of one has no use, and asyncio's (seen with Python 3.11) leaves the winner's socket
-    # to the garbage collector when it is cancelled.
-    if isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host):
-        more["happy_eyeballs_delay"] = _NEXT_ADDRESS
-    await loop.create_connection(lambda: connection, host, origin.port, **more)
+    await loop.create_connection(lambda: connection, sock=taken, **more)
+
+
+async def _addresses(origin: Origin, judge: Judge | None) -> list[Address]:
+    host, port = origin.host, origin.port
+    if judge is not None:
+        found = await judge(host, port, None)
+        return [(_family(each), (each, port)) for each in found]
+    if _is_address(host):
+        return [(_family(host), (host, port))]
+    loop = asyncio.get_running_loop()
+    rows = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return _alternating([(row[0], row[4]) for row in rows])
 
 
 def _is_address(host: str) -> bool:
@@ -87,3 +84,62 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _alternating(addresses: list[Address]) -> list[Address]:
+    """One of each family after the other, the preferred family first."""
+    first = [each for each in addresses if each[0] == addresses[0][0]]
+    others = [each for each in addresses if each[0] != addresses[0][0]]
+    pairs = itertools.zip_longest(first, others)
+    return [each for pair in pairs for each in pair if each is not None]
+
+
+async def _first_to_answer(addresses: Sequence[Address]) -> socket.socket:
+    """A socket connected to one of them; the sockets to the others are closed."""
+    if len(addresses) == 1:
+        return await _dialled(*addresses[0])
+    # asyncio's own race (seen with Python 3.11) leaves sockets to the garbage collector when it
+    # is cancelled.
+    failure = OSError("the name has no address")
+    waiting = list(reversed(addresses))
+    calls: set[asyncio.Task[socket.socket]] = set()
+    try:
+        while waiting or calls:
+            if waiting:
+                calls.add(asyncio.create_task(_dialled(*waiting.pop())))
+            patience = _NEXT_ADDRESS if waiting else None
+            done, _ = await asyncio.wait(
+                calls, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            for call in done:
+                calls.discard(call)
+                try:
+                    return call.result()
+                except OSError as exc:
+                    failure = exc
+    finally:
+        for call in calls:
+            call.cancel()
+            call.add_done_callback(_hang_up)
+    raise failure
+
+
+async def _dialled(family: int, address: Any) -> socket.socket:
+    # With the protocol named: only then does asyncio send small writes at once (TCP_NODELAY).
+    ours = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        ours.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(ours, address)
+    except BaseException:
+        ours.close()
+        raise
+    return ours
+
+
+def _hang_up(call: asyncio.Task[socket.socket]) -> None:
+    if not call.cancelled() and call.exception() is None:
+        call.result().close()
