@@ -1,4 +1,4 @@
-"""How a request proves who sends it.  Secrets are unwrapped at the last moment, and never shown."""
+"""How a request proves who sends it.  What holds an unwrapped secret never shows it."""
 
 from __future__ import annotations
 
@@ -62,11 +62,13 @@ class HeaderAuth:
     """Fixed headers, such as a key id and its secret."""
 
     def __init__(self, headers: Mapping[str, SecretStr]) -> None:
-        self._headers = {name: _sendable(name, value) for name, value in headers.items()}
+        self._headers = SecretHeaders(
+            (name, _sendable(name, value).get_secret_value()) for name, value in headers.items()
+        )
 
     def sign(self, call: Call[Any]) -> Mapping[str, str]:
-        """The headers."""
-        return SecretHeaders((n, v.get_secret_value()) for n, v in self._headers.items())
+        """The headers, always the same object."""
+        return self._headers
 
     async def refresh(self) -> bool:
         """Fixed headers cannot be refreshed."""

@@ -13,7 +13,7 @@ lists what was declared; tests, docs and the capability table are made from it.
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -28,7 +28,7 @@ from sentio_async import errors
 from sentio_async.http.wire_json import Json, decode_json, encode_json
 from sentio_async.resilience.limiter import Priority
 
-__all__ = ["Answer", "Api", "Call", "Declared", "Endpoint", "Parts", "Problem", "query_text"]
+__all__ = ["Api", "Call", "Declared", "Endpoint", "Parts", "Problem", "query_text"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,19 +48,6 @@ class _Nothing(Enum):
 
 
 NOTHING = _Nothing.NOTHING
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: status, headers with lower-case names, body bounded and decompressed."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def __repr__(self) -> str:
-        # A body may hold anything, a key that is echoed included, and tracebacks show locals.
-        return f"<Answer {self.status}, {len(self.body)} bytes>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +121,8 @@ class Call(msgspec.Struct, Generic[T_co], frozen=True, eq=False):
     key: str | None
     context: Mapping[str, Any]
     cost: int
+    heard: Callable[[bytes], Awaitable[None]] | None = None
+    """Awaited with the body that came, before it is decoded; not when another's answer is shared."""
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -152,6 +141,10 @@ class Call(msgspec.Struct, Generic[T_co], frozen=True, eq=False):
         """The same call at another place of the same host."""
         target = f"{path}?{query}" if query else path
         return msgspec.structs.replace(self, path=path, query=query, target=target)
+
+    def heard_by(self, heard: Callable[[bytes], Awaitable[None]]) -> Call[T_co]:
+        """The same call, whose answer is shown to ``heard`` as soon as it has come."""
+        return msgspec.structs.replace(self, heard=heard)
 
     def read(self, raw: Any) -> T_co:
         """The value in a decoded answer."""

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import httpx
 
 from sentio_async import errors
 from sentio_async.errors import Outcome
+from sentio_async.http.answer import Answer
 from sentio_async.http.body import read_body, unpack
 from sentio_async.http.client import AsyncClient, read_until
-from sentio_async.http.endpoint import Answer
 from sentio_async.http.listening import unheard
-from sentio_async.http.outgoing import Outgoing, fields_of
+from sentio_async.http.outgoing import Outgoing
 from sentio_async.http.pool import Pool, Request
 from sentio_async.http.problems import Evidence, forget_frames, from_exception
 
@@ -31,13 +31,13 @@ OnLeft = Callable[[asyncio.Task[Any]], None]
 _log = logging.getLogger("sentio_async")
 
 
-async def exchange(
+def exchange(
     client: AsyncClient,
     outgoing: Outgoing,
     expires_at: float,
     tasks: set[asyncio.Task[Any]],
     on_left: OnLeft,
-) -> Answer:
+) -> Coroutine[Any, Any, Answer]:
     """The answer, whatever its status; raises ConnectorError with what is known of the request.
 
     Ends at ``expires_at`` (loop time) at the latest.  ``tasks`` holds the request while it lives;
@@ -46,12 +46,27 @@ async def exchange(
     pool = unheard(client)
     request = None if pool is None else outgoing.prepared(expires_at)
     if pool is None or request is None:
-        evidence = Evidence()
-        task = _start(_perform(client, outgoing, expires_at, evidence), tasks)
-        return await _outlast(task, expires_at, evidence, on_left)
-    if outgoing.is_read:
-        return await _direct(pool, outgoing, request)
-    task = _start(_direct(pool, outgoing, request), tasks)
+        return _through_httpx(client, outgoing, expires_at, (tasks, on_left))
+    direct = _direct(pool, outgoing, request)
+    return direct if outgoing.is_read else _in_a_task(direct, tasks, on_left)
+
+
+async def _through_httpx(
+    client: AsyncClient,
+    outgoing: Outgoing,
+    expires_at: float,
+    keeping: tuple[set[asyncio.Task[Any]], OnLeft],
+) -> Answer:
+    tasks, on_left = keeping
+    evidence = Evidence()
+    task = _start(_perform(client, outgoing, expires_at, evidence), tasks)
+    return await _outlast(task, expires_at, evidence, on_left)
+
+
+async def _in_a_task(
+    work: Coroutine[Any, Any, Answer], tasks: set[asyncio.Task[Any]], on_left: OnLeft
+) -> Answer:
+    task = _start(work, tasks)
     try:
         return await asyncio.shield(task)
     finally:
@@ -92,9 +107,10 @@ async def _direct(pool: Pool, outgoing: Outgoing, request: Request) -> Answer:
     """The answer, by way of our pool and of nothing else."""
     try:
         status, _, fields, body = await pool.lane(outgoing.place.origin).exchange(request)
-        headers = fields_of(fields)
-        if "content-encoding" in headers:
-            body = unpack(body, headers["content-encoding"], limit=outgoing.max_body)
+        answer = Answer.of(status, fields, body)
+        encoding = answer.notes.get("content-encoding")
+        if encoding is not None:
+            answer.body = unpack(body, encoding, limit=outgoing.max_body)
     except Exception as exc:
         error = _explained(exc, Evidence.of(request), request.expires_at)
         if error is None:
@@ -102,7 +118,7 @@ async def _direct(pool: Pool, outgoing: Outgoing, request: Request) -> Answer:
     else:
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s %s answered %d", outgoing.method, outgoing.url, status)
-        return Answer(status, headers, body)
+        return answer
     # Not inside the except clause: the frames underneath hold URLs and headers, and tools that
     # report errors show the locals of every frame.
     raise forget_frames(error)

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import httpx
+import msgspec
 
 from sentio_async.config import Timeouts
 from sentio_async.http.auth import SecretHeaders
 from sentio_async.http.client import HEADERS
 from sentio_async.http.pool import Origin, Request, Waits
 from sentio_async.http.pool.door import PORTS
-from sentio_async.http.pool.message import Fields
 from sentio_async.resilience.window import Priority
 
-__all__ = ["Outgoing", "Place", "fields_of"]
+__all__ = ["Outgoing", "Place"]
 
 _ALWAYS = {"accept": "application/json", "accept-encoding": "gzip"}
 _FIXED = frozenset(
@@ -29,7 +29,6 @@ _LINES = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: (?:[!-~](?:[ -~]*[!-~])?)?
 _TARGET = re.compile(r"/[!-~]*")
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 _MOST_HEADS = 256
-_MOST_NAMES, _LONGEST_NAME = 512, 64
 
 
 class Place:
@@ -67,7 +66,7 @@ class Place:
     def head(self, outgoing: Outgoing) -> bytes | None:
         """A request's head up to its length; None for one that is better left to httpx."""
         # Most calls of a session carry the same keys, and many ask the same again.
-        if outgoing.headers != self._headers:
+        if outgoing.headers is not self._headers and outgoing.headers != self._headers:
             self._headers, self._lines = outgoing.headers, self._made(outgoing.headers)
             self._heads.clear()
         key = (outgoing.method, outgoing.target)
@@ -90,8 +89,7 @@ class Place:
         return lines if _LINES.fullmatch(lines) and lines.count("\n") == len(headers) else None
 
 
-@dataclass(slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct):
     """A signed request, and the limits of its answer."""
 
     place: Place
@@ -104,6 +102,10 @@ class Outgoing:
 
     def __repr__(self) -> str:
         return f"<Outgoing {self.method}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As little as ``repr``, for tools that print Structs by their fields."""
+        return [("method", self.method)]
 
     @property
     def url(self) -> str:
@@ -144,29 +146,3 @@ class Outgoing:
             method=self.method,
             priority=self.priority,
         )
-
-
-class _Names(dict[bytes, str]):
-    """Names of headers in lower case, remembered: vendors send the same ones all the time."""
-
-    def __missing__(self, name: bytes) -> str:
-        key = name.decode("latin-1").lower()
-        if len(self) < _MOST_NAMES and len(name) < _LONGEST_NAME:
-            self[name] = key
-        return key
-
-
-_names = _Names()
-
-
-def fields_of(fields: Fields) -> dict[str, str]:
-    """Header lines by lower-case name; lines with the same name are joined by commas."""
-    names = _names
-    found = {names[name]: value.decode("latin-1") for name, value in fields}
-    if len(found) == len(fields):
-        return found
-    found = {}
-    for name, value in fields:
-        key, text = names[name], value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found

@@ -14,7 +14,8 @@ import httpx
 
 from sentio_async import errors
 from sentio_async.errors import Outcome
-from sentio_async.http.endpoint import Answer, Call, Problem
+from sentio_async.http.answer import Answer
+from sentio_async.http.endpoint import Call, Problem
 from sentio_async.http.pool import Request
 from sentio_async.http.redaction import redactor
 from sentio_async.resilience.retry_after import retry_after_from

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sentio_async import errors
 from sentio_async.config import ConnectorConfig, check_url
 from sentio_async.errors import Outcome
 from sentio_async.events import Event, LimitObserved, RowSkipped, tell
+from sentio_async.http.answer import Answer
 from sentio_async.http.auth import Auth, SecretHeaders
 from sentio_async.http.client import Resources
-from sentio_async.http.endpoint import Answer, Call, Endpoint
+from sentio_async.http.endpoint import Call, Endpoint
 from sentio_async.http.exchange import Outgoing, exchange
 from sentio_async.http.outgoing import Place
 from sentio_async.http.problems import from_answer, from_problem, without_echo
@@ -27,7 +28,6 @@ from sentio_async.http.wire_json import decode_json
 from sentio_async.resilience.breaker import BreakerPolicy, CircuitBreaker
 from sentio_async.resilience.bulkhead import Bulkhead
 from sentio_async.resilience.cache import SingleFlight
-from sentio_async.resilience.deadline import remaining
 from sentio_async.resilience.limiter import Limiter, Priority, Window
 from sentio_async.resilience.pipeline import Pipeline, Work
 from sentio_async.resilience.retry import UNSET, RetryBudget, RetryPolicy, Unset
@@ -46,6 +46,14 @@ class SessionStats:
 
     last_success_at: datetime | None = None
     last_error: str | None = None
+
+
+class _Route(NamedTuple):
+    """The way of an endpoint's calls of one cost."""
+
+    pipeline: Pipeline
+    work: Work
+    limiter: Limiter
 
 
 class Session:
@@ -75,8 +83,7 @@ class Session:
         self._bulkhead = Bulkhead(config.max_in_flight)
         self._flights: SingleFlight[tuple[Any, ...], Any] = SingleFlight()
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
-        self._routes: dict[Endpoint[Any], Pipeline] = {}
-        self._works: dict[tuple[Endpoint[Any], int], Work] = {}
+        self._routes: dict[tuple[Endpoint[Any], int], _Route] = {}
         self._limiters: dict[str, Limiter] = {}
         self._refreshing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._proofs = 0
@@ -92,13 +99,13 @@ class Session:
         """Host and port, for labels."""
         return self._base_url.split("://", 1)[1]
 
-    async def send(
+    def send(
         self,
         call: Call[T],
         *,
         timeout: float | None = None,
         retry: RetryPolicy | Unset | None = UNSET,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """The value in the answer; raises ConnectorError, with ``outcome`` set to what is known.
 
         ``timeout`` is for the call as a whole, retries and waiting included, in seconds.
@@ -106,49 +113,47 @@ class Session:
         way gets that request's answer.
         """
         if call.endpoint.shared and timeout is None and retry is UNSET:
-            value: T = await self._flights.run(call.identity, lambda: self._send(call, None, UNSET))
-            return value
-        return await self._send(call, timeout, retry)
+            return self._flights.run(call.identity, partial(self._send, call, None, UNSET))
+        return self._send(call, timeout, retry)
 
     async def _send(
         self, call: Call[T], timeout: float | None, retry: RetryPolicy | Unset | None
     ) -> T:
-        work = self._work(call)
+        route = self._routes.get((call.endpoint, call.cost)) or self._route(call)
         total = self._config.timeouts.total if timeout is None else timeout
-        total = min(total, remaining(self._resources.clock))
         deadline = self._resources.clock.time() + total
-        pipeline = self._routes.get(call.endpoint) or self._pipeline(call)
         attempt = partial(self._attempt, call)
         try:
-            value = await pipeline.run(attempt, work, deadline=deadline, retry=retry)
+            return await route.pipeline.run(attempt, route.work, deadline=deadline, retry=retry)
         except errors.ConnectorError as exc:
             self.stats.last_error = f"{type(exc).__name__}: {exc}"
             raise
-        self.stats.last_success_at = self._resources.clock.utcnow()
-        return value
 
-    def _work(self, call: Call[Any]) -> Work:
-        key = (call.endpoint, call.cost)
-        work = self._works.get(key)
-        if work is None:
-            endpoint = call.endpoint
-            self._works[key] = work = Work(
-                connector=self._config.label,
-                operation=endpoint.label,
-                priority=endpoint.priority,
-                cost=call.cost,
-                repeatable=endpoint.repeatable,
-                bucket=endpoint.bucket,
-            )
-        return work
+    def _route(self, call: Call[Any]) -> _Route:
+        endpoint = call.endpoint
+        work = Work(
+            connector=self._config.label,
+            operation=endpoint.label,
+            priority=endpoint.priority,
+            cost=call.cost,
+            repeatable=endpoint.repeatable,
+            bucket=endpoint.bucket,
+        )
+        route = _Route(self._pipeline(call), work, self._limiter(endpoint.bucket))
+        self._routes[endpoint, call.cost] = route
+        return route
 
     async def _attempt(self, call: Call[T], expires_at: float) -> T:
         """One exchange; a 401 gets one more with fresh proof, where there is a way to get it."""
         try:
             proof = self._proofs
             answer = await self._exchange(call, expires_at)
+            self._observe(call, answer)
             if answer.status == 401 and await self._refresh(proof):
                 answer = await self._exchange(call, expires_at)
+                self._observe(call, answer)
+            if call.heard is not None:
+                await call.heard(answer.body)
             return self._read(call, answer)
         except errors.ConnectorError as exc:
             exc.connector = exc.connector or self._config.label
@@ -158,11 +163,12 @@ class Session:
                 exc.message = f"{self.host}: {exc.message}; is it up, and the address right?"
             raise
 
-    async def _exchange(self, call: Call[Any], expires_at: float) -> Answer:
+    def _exchange(self, call: Call[Any], expires_at: float) -> Coroutine[Any, Any, Answer]:
         endpoint = call.endpoint
-        headers = SecretHeaders(call.headers)
+        headers = call.headers
         if endpoint.authenticated:
-            headers.update(self._auth.sign(call))
+            proof = self._auth.sign(call)
+            headers = SecretHeaders({**headers, **proof}) if headers else proof
         outgoing = Outgoing(
             self._place,
             endpoint.method,
@@ -172,10 +178,8 @@ class Session:
             endpoint.max_body or self._config.max_body_bytes,
             endpoint.priority,
         )
-        client, tasks = self._resources.client, self._resources.tasks
-        answer = await exchange(client, outgoing, expires_at, tasks, self._keep_place)
-        self._observe(call, answer)
-        return answer
+        resources = self._resources
+        return exchange(resources.client, outgoing, expires_at, resources.tasks, self._keep_place)
 
     def _keep_place(self, task: asyncio.Task[Any]) -> None:
         """A request whose caller has left still counts among those under way."""
@@ -212,7 +216,8 @@ class Session:
             error.is_permanent = True
             error.__cause__ = exc
         else:
-            note_arrival(value, self._now())
+            self.stats.last_success_at = now = self._now()
+            note_arrival(value, now)
             self._tell_of_skipped(call, value)
             return value
         if isinstance(error, errors.DecodeError):
@@ -234,19 +239,18 @@ class Session:
 
     def _observe(self, call: Call[Any], answer: Answer) -> None:
         """What the vendor says of its quota can only tighten ours."""
-        limit = _whole(answer.headers.get("x-ratelimit-limit"))
-        left = _whole(answer.headers.get("x-ratelimit-remaining"))
+        limit = _whole(answer.notes.get("x-ratelimit-limit"))
+        left = _whole(answer.notes.get("x-ratelimit-remaining"))
         if limit is None and left is None:
             return
-        bucket = call.endpoint.bucket
-        limiter = self._limiter(bucket)
+        limiter = self._routes[call.endpoint, call.cost].limiter
         if not self._resources.listeners:
             limiter.observe(limit=limit, remaining=left, reset_in=lambda: self._reset_in(answer))
             return
         reset_in = self._reset_in(answer)
         limiter.observe(limit=limit, remaining=left, reset_in=reset_in)
         at, label = self._resources.clock.time(), self._config.label
-        operation = call.endpoint.label
+        operation, bucket = call.endpoint.label, call.endpoint.bucket
         self._tell(LimitObserved(at, label, operation, bucket, limit, left, reset_in))
 
     def _reset_in(self, answer: Answer) -> float | None:
@@ -276,7 +280,6 @@ class Session:
                 clock=self._resources.clock,
                 listeners=self._resources.listeners,
             )
-        self._routes[call.endpoint] = pipeline
         return pipeline
 
     def _limiter(self, bucket: str) -> Limiter:

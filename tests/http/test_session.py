@@ -15,9 +15,10 @@ from sentio_async import errors
 from sentio_async.connectors.polygon.data import PolygonData
 from sentio_async.errors import Outcome
 from sentio_async.events import CallEnded, LimitObserved, RowSkipped
+from sentio_async.http.answer import Answer
 from sentio_async.http.auth import BearerAuth, HeaderAuth
 from sentio_async.http.client import Resources
-from sentio_async.http.endpoint import Answer, Api, Parts, Problem
+from sentio_async.http.endpoint import Api, Parts, Problem
 from sentio_async.http.problems import from_answer
 from sentio_async.http.reading import read_rows
 from sentio_async.http.session import Session

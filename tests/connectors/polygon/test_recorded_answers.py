@@ -12,7 +12,7 @@ import pytest
 
 from connectors.polygon.wired import asked_in, endpoint_of, named_in, plain_path, read
 from sentio_async.connectors.polygon import wire
-from sentio_async.http.endpoint import Answer
+from sentio_async.http.answer import Answer
 from sentio_async.http.problems import from_answer
 from sentio_async.http.wire_json import decode_json
 from sentio_async.models import Bars, Page

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sentio_async.connectors.polygon import wire
-from sentio_async.http.endpoint import Answer, Endpoint
+from sentio_async.http.answer import Answer
+from sentio_async.http.endpoint import Endpoint
 from sentio_async.http.problems import from_problem
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
