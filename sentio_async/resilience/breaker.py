@@ -157,6 +157,8 @@ class CircuitBreaker:
         self._listeners = listeners
         self._luck = luck
         self._state = BreakerState.CLOSED
+        self.is_closed = True
+        """Every call may pass, and takes part in the count."""
         self._generation = 0
         self._failures = 0
         self._trips = 0
@@ -310,6 +312,7 @@ class CircuitBreaker:
 
     def _move(self, new: BreakerState, reason: str) -> None:
         old, self._state = self._state, new
+        self.is_closed = new is BreakerState.CLOSED
         self._generation += 1
         self._failures = self._successes = 0
         self._leases = []

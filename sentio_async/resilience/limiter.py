@@ -86,17 +86,17 @@ class Limiter:
         Raises RateLimitError at once when the wait cannot fit, and at the deadline when more
         important calls came in between.
         """
-        permit = self.try_acquire(cost, priority)
+        now = self._time()
+        permit = self.try_acquire(cost, priority, now)
         if permit is not None:
             return permit
         self._check_cost(cost, priority)
-        return await self._queue(cost, priority, deadline, self._time())
+        return await self._queue(cost, priority, deadline, now)
 
-    def try_acquire(self, cost: int, priority: Priority) -> Permit | None:
-        """The slots, if they are free now and nobody as important waits; None otherwise."""
+    def try_acquire(self, cost: int, priority: Priority, now: float) -> Permit | None:
+        """The slots, if they are free ``now`` and nobody as important waits; None otherwise."""
         if self._waiting and any(self._queues[: priority + 1]):
             return None
-        now = self._time()
         return self._admit(cost, now) if self._fits(cost, priority, now) else None
 
     def _fits(self, cost: int, priority: Priority, now: float) -> bool:

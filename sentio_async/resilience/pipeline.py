@@ -10,13 +10,13 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.errors import Outcome
 from sentio_async.events import AttemptEnded, CallEnded, Listener, tell
-from sentio_async.resilience.breaker import CircuitBreaker
+from sentio_async.resilience.breaker import BreakerPermit, CircuitBreaker
 from sentio_async.resilience.budget import RetryBudget
 from sentio_async.resilience.bulkhead import Bulkhead
 from sentio_async.resilience.deadline import current_deadline
@@ -60,6 +60,25 @@ class Work:
     repeatable: bool = False
     """May be sent again when the first may have arrived."""
     bucket: str = "default"
+
+
+_Held = tuple[Permit, BreakerPermit | None]
+"""What an attempt holds, besides its place in the bulkhead."""
+
+
+class _Try(NamedTuple):
+    """Which attempt it is, and since when."""
+
+    number: int
+    begun: float
+
+
+class _Course(NamedTuple):
+    """What bounds a call as a whole."""
+
+    policy: RetryPolicy | None
+    started: float
+    until: float
 
 
 class Pipeline:
@@ -117,83 +136,122 @@ class Pipeline:
         ``deadline`` and the ``expires_at`` given to ``attempt`` are absolute ``clock.time()``.
         """
         policy = self.retry if retry is UNSET else retry
-        started = begun = self._time()
+        begun = self._time()
         around = current_deadline()
         until = deadline if around is None or around > deadline else around
-        if policy is not None and started + policy.max_elapsed < until:
-            until = started + policy.max_elapsed
-        trial: Trial | None = None
-        number = 1
+        if policy is not None and begun + policy.max_elapsed < until:
+            until = begun + policy.max_elapsed
+        held = self._enter(work, begun) if begun < until else None
+        if held is None:
+            return await self._persist(attempt, work, _Course(policy, begun, until), None)
+        try:
+            value = await attempt(self._expiry(begun, until))
+        except Exception as exc:  # noqa: BLE001 (told apart in _persist)
+            self._came_back(held, work, _Try(1, begun), exc)
+            failure = exc
+        except BaseException as exc:
+            self._came_back(held, work, _Try(1, begun), exc)
+            self._ended(work, 1, begun, exc)
+            raise
+        else:
+            self.breaker.release(held[1], Verdict.OK)
+            self.bulkhead.release()
+            if self.budget is not None:
+                self.budget.succeeded(work.priority)
+            if self._listeners:
+                self._attempt_ended(work, _Try(1, begun), None)
+                self._ended(work, 1, begun, None)
+            return value
+        try:
+            return await self._persist(attempt, work, _Course(policy, begun, until), failure)
+        finally:
+            del failure
+
+    def _enter(self, work: Work, now: float) -> tuple[Permit, BreakerPermit] | None:
+        """Leave to begin now; None when there is something to wait for, or that refuses."""
+        if not self.breaker.is_closed:
+            return None
+        permit = self.limiter.try_acquire(work.cost, work.priority, now)
+        if permit is None:
+            return None
+        if not self.bulkhead.try_acquire(work.priority):
+            self.limiter.give_back(permit)
+            return None
+        return permit, self.breaker.acquire()
+
+    async def _persist(
+        self,
+        attempt: Callable[[float], Awaitable[T]],
+        work: Work,
+        course: _Course,
+        failure: Exception | None,
+    ) -> T:
+        """What ``run`` gives, when the first attempt has failed or could not begin at once."""
+        trial = Trial(course.policy, work.repeatable, course.until, self._luck)
+        number, begun = 1, course.started
         try:
             while True:
-                try:
-                    value = await self._once(attempt, work, (begun, until), number)
-                    break
-                except Exception as exc:
-                    trial = trial or Trial(policy, work.repeatable, until, self._luck)
-                    delay = self._after(exc, trial, work, begun)
-                    if delay is None:
-                        self._give_up(exc, trial, work, started)
-                        raise
+                if failure is None:
+                    try:
+                        value = await self._once(attempt, work, _Try(number, begun), course.until)
+                        break
+                    except Exception as exc:  # noqa: BLE001 (told apart below)
+                        failure = exc
+                delay = self._after(failure, trial, work, begun)
+                if delay is None:
+                    self._give_up(failure, trial, work, course.started)
+                    raise failure
+                failure = None
                 await self._clock.sleep(delay)
                 begun = self._time()
                 number += 1
         except BaseException as exc:
-            self._ended(work, number, started, exc)
+            self._ended(work, number, course.started, exc)
             raise
+        finally:
+            del failure
         if self.budget is not None:
             self.budget.succeeded(work.priority)
-        if self._listeners:
-            self._ended(work, number, started, None)
+        self._ended(work, number, course.started, None)
         return value
 
     async def _once(
-        self,
-        attempt: Callable[[float], Awaitable[T]],
-        work: Work,
-        span: tuple[float, float],
-        number: int,
+        self, attempt: Callable[[float], Awaitable[T]], work: Work, this: _Try, until: float
     ) -> T:
-        begun, until = span
-        if begun >= until:
+        if this.begun >= until:
             raise _no_time()
         self.breaker.peek()
-        # Mostly nobody has to wait, and then nothing is awaited before the attempt itself.
-        permit = self.limiter.try_acquire(work.cost, work.priority)
-        if permit is None:
-            permit = await self.limiter.acquire(work.cost, priority=work.priority, deadline=until)
-            begun = self._time()
-        if not self.bulkhead.try_acquire(work.priority):
-            begun = await self._wait_for_a_place(permit, work.priority, until)
-        leave = None
-        try:
-            leave = self.breaker.acquire()
-            if begun >= until:
-                raise _no_time()
-            value = await attempt(self._expiry(begun, until))
-        except BaseException as exc:
-            if leave is not None:
-                self.breaker.release(leave, verdict_of(exc))
-                self._attempt_ended(work, number, begun, exc)
-            if isinstance(exc, errors.ConnectorError):
-                settle(self.limiter, permit, exc)
-            raise
-        else:
-            self.breaker.release(leave, Verdict.OK)
-            if self._listeners:
-                self._attempt_ended(work, number, begun, None)
-            return value
-        finally:
-            self.bulkhead.release()
-
-    async def _wait_for_a_place(self, permit: Permit, priority: Priority, until: float) -> float:
-        """The time at which a place was there."""
+        priority = work.priority
+        permit = await self.limiter.acquire(work.cost, priority=priority, deadline=until)
         try:
             await self.bulkhead.acquire(priority=priority, deadline=until)
         except BaseException:
             self.limiter.give_back(permit)
             raise
-        return self._time()
+        leave = None
+        this = _Try(this.number, self._time())
+        try:
+            leave = self.breaker.acquire()
+            if this.begun >= until:
+                raise _no_time()
+            value = await attempt(self._expiry(this.begun, until))
+        except BaseException as exc:
+            self._came_back((permit, leave), work, this, exc)
+            raise
+        self.breaker.release(leave, Verdict.OK)
+        self.bulkhead.release()
+        self._attempt_ended(work, this, None)
+        return value
+
+    def _came_back(self, held: _Held, work: Work, this: _Try, error: BaseException) -> None:
+        """An attempt has failed: what it took is given back."""
+        permit, leave = held
+        if leave is not None:
+            self.breaker.release(leave, verdict_of(error))
+            self._attempt_ended(work, this, error)
+        if isinstance(error, errors.ConnectorError):
+            settle(self.limiter, permit, error)
+        self.bulkhead.release()
 
     def _expiry(self, begun: float, until: float) -> float:
         timeout = self.attempt_timeout
@@ -216,9 +274,7 @@ class Pipeline:
             error.connector = error.connector or work.connector
             error.operation = error.operation or work.operation
 
-    def _attempt_ended(
-        self, work: Work, number: int, begun: float, error: BaseException | None
-    ) -> None:
+    def _attempt_ended(self, work: Work, this: _Try, error: BaseException | None) -> None:
         if not self._listeners:
             return
         now = self._time()
@@ -226,8 +282,8 @@ class Pipeline:
             at=now,
             connector=work.connector,
             operation=work.operation,
-            number=number,
-            elapsed=now - begun,
+            number=this.number,
+            elapsed=now - this.begun,
             status=getattr(error, "status_code", None),
             error=None if error is None else type(error).__name__,
             outcome=None if error is None else outcome_of(error),

@@ -147,13 +147,13 @@ async def test_the_layers_are_in_the_order_that_is_written_down():
 
     await pipeline.run(attempt, WORK, deadline=10.0)
 
-    free = ["limiter.try_acquire", "bulkhead.try_acquire"]
-    one = ["breaker.peek", *free, "breaker.acquire", "attempt"]
+    first = ["limiter.try_acquire", "bulkhead.try_acquire", "breaker.acquire", "attempt"]
+    one = ["breaker.peek", "limiter.acquire", "bulkhead.acquire", "breaker.acquire", "attempt"]
     assert log == [
-        *one,
+        *first,
         *("breaker.release", "AttemptEnded", "limiter.give_back", "bulkhead.release", "Retrying"),
         *one,
-        *("breaker.release", "AttemptEnded", "bulkhead.release", "CallEnded"),
+        *("breaker.release", "bulkhead.release", "AttemptEnded", "CallEnded"),
     ]
     written = [LAYERS.index(each) for each in ("retry", "breaker.peek", "limiter", "bulkhead")]
     assert written == sorted(written)
