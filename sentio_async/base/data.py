@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -26,6 +26,9 @@ Moment = datetime | date
 """A time (aware) or a day."""
 
 R = TypeVar("R", Quote, Trade)
+
+_PIECE = 10_000
+"""Bars in a piece of a history that comes one by one."""
 
 
 class DataProviderConnector(BaseConnector):
@@ -92,6 +95,19 @@ class DataProviderConnector(BaseConnector):
     def iter_bars(self, symbol: str, timeframe: str = "1Day", **options: Any) -> AsyncIterator[Bar]:
         """The same bars one by one, without holding all of them."""
         self._unsupported(Capability.BARS)
+
+    async def iter_bar_pages(
+        self, symbol: str, timeframe: str = "1Day", **options: Any
+    ) -> AsyncGenerator[Bars, None]:
+        """The same bars in pieces of many, as columns: the quickest way through long histories."""
+        rows: list[Bar] = []
+        async for bar in self.iter_bars(symbol, timeframe, **options):
+            rows.append(bar)
+            if len(rows) == _PIECE:
+                yield _as_columns(symbol, timeframe, rows)
+                rows = []
+        if rows:
+            yield _as_columns(symbol, timeframe, rows)
 
     def iter_trades(self, symbol: str, **options: Any) -> AsyncIterator[Trade]:
         """Trades from ``start`` to ``end``, oldest first, page after page."""
@@ -176,3 +192,9 @@ class DataProviderConnector(BaseConnector):
                 connector=self.name,
             )
         return row
+
+
+def _as_columns(symbol: str, timeframe: str, rows: Sequence[Bar]) -> Bars:
+    bars = Bars.of(symbol, rows, provider=rows[0].provider, step=timeframe)
+    bars.feed, bars.is_delayed = rows[0].feed, rows[0].is_delayed
+    return bars

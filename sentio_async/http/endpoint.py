@@ -122,7 +122,7 @@ class Call(msgspec.Struct, Generic[T_co], frozen=True, eq=False):
     context: Mapping[str, Any]
     cost: int
     heard: Callable[[bytes], Awaitable[None]] | None = None
-    """Awaited with the body that came, before it is decoded; not when another's answer is shared."""
+    """Awaited with the body that came, before it is decoded; not for an answer that is shared."""
 
     @property
     def identity(self) -> tuple[Any, ...]:

@@ -62,6 +62,8 @@ class AlpacaConfig(BrokerConfig):
     """Where streamed prices come from; the stream's host of ``data_url`` if None."""
     data_requests_per_minute: int = Field(default=200, gt=0)
     """The limit of the data plan: 200 on Basic, 10,000 on Algo Trader Plus."""
+    pages_at_once: int = Field(default=2, ge=1)
+    """Pages of one long list that are held or under way; 1 asks for none ahead."""
 
     @property
     def is_paper(self) -> bool:

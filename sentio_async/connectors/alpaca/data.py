@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import date
 from typing import Any, ClassVar, TypeVar
 
@@ -13,7 +14,7 @@ from sentio_async.connectors.alpaca.batches import ask_about, not_found, send_ab
 from sentio_async.connectors.alpaca.config import AlpacaConfig, credential_of, sign_with
 from sentio_async.connectors.alpaca.data_extras import AlpacaDataExtras
 from sentio_async.connectors.alpaca.stream import AlpacaStreams
-from sentio_async.connectors.alpaca.walks import walk_history
+from sentio_async.connectors.alpaca.walks import Walks
 from sentio_async.connectors.alpaca.wire import data_screener, sessions
 from sentio_async.connectors.alpaca.wire.data_api import (
     LATEST,
@@ -104,6 +105,7 @@ class AlpacaData(AlpacaDataExtras):
             buckets={"default": quota},
             credential=credential_of(settings),
         )
+        self._walks = Walks(self._session, at_once=settings.pages_at_once, clock=self._clock)
         # Market hours are told by the trading host alone; its quota is the broker's.
         self._trading = self._open_session(
             settings.base_url,
@@ -201,13 +203,9 @@ class AlpacaData(AlpacaDataExtras):
         if start is None:
             return await self._latest(symbol, timeframe, end, limit or LATEST, options)
         bars = _no_bars(symbol, timeframe)
-        pages = SpanPages(_span(start, end, options), limit=limit)
-        while (span := pages.next()) is not None:
-            call = self._sources.past_bars([symbol], timeframe, span, **options)
-            page = await send_about(self._session, call, symbol)
-            found = list(page.items.values())
-            pages.take(page, sum(map(len, found)))
-            for part in found:
+        span = _span(start, end, options)
+        async with aclosing(self._bar_pages(symbol, timeframe, span, limit, options)) as pages:
+            async for part in pages:
                 bars = _joined(bars, part)
         return bars if limit is None or len(bars) <= limit else bars[:limit]
 
@@ -245,13 +243,14 @@ class AlpacaData(AlpacaDataExtras):
 
         async def fetch(names: Sequence[str]) -> Batch[Bars]:
             found = {name: _no_bars(name, timeframe) for name in names}
-            pages = SpanPages(first)
-            while (span := pages.next()) is not None:
-                call = self._sources.past_bars(names, timeframe, span, **options)
-                page = await self._session.send(call)
-                pages.take(page, sum(map(len, page.items.values())))
-                for name, part in page.items.items():
-                    found[name] = _joined(found.get(name, part[:0]), part)
+
+            def ask(span: Span) -> Call[Page[dict[str, Bars]]]:
+                return self._sources.past_bars(names, timeframe, span, **options)
+
+            async with aclosing(self._walks.pages(ask, SpanPages(first))) as pages:
+                async for page in pages:
+                    for name, part in page.items.items():
+                        found[name] = _joined(found.get(name, part[:0]), part)
             return Batch(found)
 
         return await ask_about(symbols, fetch)
@@ -266,20 +265,49 @@ class AlpacaData(AlpacaDataExtras):
         limit: int | None = None,
         **options: Any,
     ) -> AsyncIterator[Bar]:
-        """The bars of ``get_bars`` one by one, holding one page of them at a time."""
-        check_symbol(symbol)
-        if start is None:
-            for bar in await self._latest(symbol, timeframe, end, limit or LATEST, options):
-                yield bar
-            return
-        pages = SpanPages(_span(start, end, options), limit=limit)
-        while (span := pages.next()) is not None:
-            call = self._sources.past_bars([symbol], timeframe, span, **options)
-            page = await send_about(self._session, call, symbol)
-            pages.take(page, sum(map(len, page.items.values())))
-            for bars in page.items.values():
+        """The bars of ``get_bars`` one by one, holding ``pages_at_once`` pages of them."""
+        asked: dict[str, Any] = {"start": start, "end": end, "limit": limit, **options}
+        async with aclosing(self.iter_bar_pages(symbol, timeframe, **asked)) as pages:
+            async for bars in pages:
                 for bar in bars:
                     yield bar
+
+    async def iter_bar_pages(
+        self,
+        symbol: str,
+        timeframe: str = "1Day",
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[Bars, None]:
+        """The bars of ``get_bars`` page after page, as columns."""
+        check_symbol(symbol)
+        if start is None:
+            yield await self._latest(symbol, timeframe, end, limit or LATEST, options)
+            return
+        span = _span(start, end, options)
+        async with aclosing(self._bar_pages(symbol, timeframe, span, limit, options)) as pages:
+            async for bars in pages:
+                yield bars
+
+    async def _bar_pages(
+        self,
+        symbol: str,
+        timeframe: str,
+        span: Span,
+        limit: int | None,
+        options: dict[str, Any],
+    ) -> AsyncGenerator[Bars, None]:
+        def ask(span: Span) -> Call[Page[dict[str, Bars]]]:
+            return self._sources.past_bars([symbol], timeframe, span, **options)
+
+        pages = SpanPages(span, limit=limit)
+        async with aclosing(self._walks.pages(ask, pages, symbol=symbol)) as found:
+            async for page in found:
+                for bars in page.items.values():
+                    yield bars
 
     def iter_trades(
         self,
@@ -297,7 +325,7 @@ class AlpacaData(AlpacaDataExtras):
         def ask(span: Span) -> Call[Page[dict[str, Rows[Trade]]]]:
             return self._sources.past_trades([symbol], span, **options)
 
-        return walk_history(self._session, ask, pages, symbol)
+        return self._walks.history(ask, pages, symbol)
 
     def iter_quotes(
         self,
@@ -315,7 +343,7 @@ class AlpacaData(AlpacaDataExtras):
         def ask(span: Span) -> Call[Page[dict[str, Rows[Quote]]]]:
             return self._sources.past_quotes([symbol], span, **options)
 
-        return walk_history(self._session, ask, pages, symbol)
+        return self._walks.history(ask, pages, symbol)
 
     async def get_market_status(self) -> MarketStatus:
         """Whether the New York Stock Exchange is open now, by Alpaca's trading host."""

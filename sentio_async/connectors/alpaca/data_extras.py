@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from datetime import date
 from functools import partial
 from typing import Any, Literal
@@ -16,7 +17,6 @@ from sentio_async.connectors.alpaca.data_values import (
     Movers,
     OrderBook,
 )
-from sentio_async.connectors.alpaca.walks import walk, walk_history
 from sentio_async.connectors.alpaca.wire import (
     data_crypto,
     data_news,
@@ -70,12 +70,16 @@ class AlpacaDataExtras(AlpacaRates):
 
     async def _all_snapshots(self, ask: Any, page_size: int) -> Batch[OptionSnapshot]:
         found: dict[str, Any] = {}
-        pages = SpanPages(ANY_TIME, page_size=page_size)
-        while (span := pages.next()) is not None:
+
+        def asked(span: Span) -> Call[Page[Batch[OptionSnapshot]]]:
+            call: Call[Page[Batch[OptionSnapshot]]]
             call = ask(limit=span.limit, page_token=span.page_token)
-            page = await self._session.send(call)
-            pages.take(page, len(page.items))
-            found.update(page.items.items())
+            return call
+
+        pages = SpanPages(ANY_TIME, page_size=page_size)
+        async with aclosing(self._walks.pages(asked, pages, count=len)) as answers:
+            async for page in answers:
+                found.update(page.items.items())
         return Batch(found)
 
     def iter_auctions(
@@ -93,7 +97,7 @@ class AlpacaDataExtras(AlpacaRates):
             return data_stock.auctions_of(symbol, span, **options)
 
         pages = SpanPages(Span(start=start, end=end), limit=limit)
-        return walk_history(self._session, ask, pages, symbol)
+        return self._walks.history(ask, pages, symbol)
 
     def stream_news(self, *symbols: str, buffer: int | None = None) -> Subscription[NewsArticle]:
         """Articles about some symbols as they appear; ``"*"`` for all."""
@@ -141,7 +145,7 @@ class AlpacaDataExtras(AlpacaRates):
         names = None if symbols is None else list(symbols)
         span = Span(start=start, end=end, descending=newest_first)
         pages = SpanPages(span, limit=limit, page_size=data_news.MOST_ARTICLES)
-        return walk(self._session, lambda span: data_news.news(names, span, **options), pages)
+        return self._walks.rows(lambda span: data_news.news(names, span, **options), pages)
 
     def iter_corporate_actions(
         self,
@@ -158,9 +162,8 @@ class AlpacaDataExtras(AlpacaRates):
         """
         names = None if symbols is None else list(symbols)
         pages = SpanPages(Span(start=start, end=end), limit=limit, page_size=data_news.MOST_ACTIONS)
-        return walk(
-            self._session, lambda span: data_news.corporate_actions(names, span, **filters), pages
-        )
+        ask = partial(data_news.corporate_actions, names, **filters)
+        return self._walks.rows(ask, pages)
 
     async def get_movers(
         self, market: Literal["stocks", "crypto"] = "stocks", *, top: int = 10

@@ -16,7 +16,7 @@ from sentio_async.connectors.alpaca.data_values import (
     OrderBook,
     PerpetualPricing,
 )
-from sentio_async.connectors.alpaca.walks import walk_history
+from sentio_async.connectors.alpaca.walks import Walks
 from sentio_async.connectors.alpaca.wire import data_perpetuals, data_rates
 from sentio_async.connectors.alpaca.wire.data_api import Moment, Span
 from sentio_async.connectors.alpaca.wire.data_pages import SpanPages
@@ -33,6 +33,7 @@ class AlpacaRates(DataProviderConnector):
     """What one number says: rates, index values, bond prices; and perpetual futures."""
 
     _session: Session
+    _walks: Walks
 
     async def _ask_about(
         self,
@@ -62,7 +63,7 @@ class AlpacaRates(DataProviderConnector):
         """A pair's rates, every ``5Sec``, ``1Min`` or ``1Day``, oldest first."""
         pages = SpanPages(Span(start=start, end=end), limit=limit)
         ask = partial(data_rates.currency_rates, [pair], timeframe)
-        return walk_history(self._session, ask, pages, pair)
+        return self._walks.history(ask, pages, pair)
 
     async def get_index_values(self, indices: Iterable[str]) -> Batch[IndexValue]:
         """The latest values of indices, such as ``SPX``."""
@@ -79,7 +80,7 @@ class AlpacaRates(DataProviderConnector):
         """Where an index stood, oldest first."""
         pages = SpanPages(Span(start=start, end=end), limit=limit)
         ask = partial(data_rates.index_values, [index])
-        return walk_history(self._session, ask, pages, index)
+        return self._walks.history(ask, pages, index)
 
     async def get_bond_prices(self, isins: Iterable[str]) -> Batch[BondPrice]:
         """The latest prices of US treasuries and corporate bonds."""

@@ -43,6 +43,8 @@ class PolygonConfig(ConnectorConfig):
     """Streams that are 15 minutes late, for plans without real-time data."""
     batch_size: int = Field(default=250, ge=1, le=250)
     """Symbols in one snapshot request."""
+    pages_at_once: int = Field(default=2, ge=1)
+    """Pages of one walk that are held or under way; 1 asks for none ahead."""
     max_pages: int = Field(default=10_000, ge=1)
     """Pages of one walk after which it is given up as endless."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -183,14 +184,17 @@ class PolygonData(PolygonMarkets, PolygonReference):
         """
         if start is None:
             return await self._latest_bars(symbol, timeframe, end, limit or 100, options)
+        call = self._bars_call(symbol, timeframe, start, end, limit=limit, **options)
+        return await self._all_bars(call, symbol, timeframe, limit)
+
+    async def _all_bars(
+        self, call: Call[Page[Bars]], symbol: str, timeframe: str, limit: int | None
+    ) -> Bars:
         bars = wire.aggregates.no_bars(symbol, timeframe)
-        async for page in self._pages(
-            self._bars_call(symbol, timeframe, start, end, limit=limit, **options)
-        ):
-            bars.extend(page)
-            if limit is not None and len(bars) >= limit:
-                return bars[:limit]
-        return bars
+        async with aclosing(self._pages(call, limit)) as pages:
+            async for page in pages:
+                bars.extend(page)
+        return bars if limit is None or len(bars) <= limit else bars[:limit]
 
     async def _latest_bars(
         self,
@@ -205,12 +209,7 @@ class PolygonData(PolygonMarkets, PolygonReference):
         call = self._bars_call(
             symbol, timeframe, start, until, limit=limit, **{**options, "order": "desc"}
         )
-        bars = wire.aggregates.no_bars(symbol, timeframe)
-        async for page in self._pages(call):
-            bars.extend(page)
-            if len(bars) >= limit:
-                break
-        return bars[:limit][::-1]
+        return (await self._all_bars(call, symbol, timeframe, limit))[::-1]
 
     def _bars_call(
         self,
@@ -243,6 +242,21 @@ class PolygonData(PolygonMarkets, PolygonReference):
         first = start or self._clock.utcnow() - timedelta(days=365)
         call = self._bars_call(symbol, timeframe, first, end, limit=limit, **options)
         return self._rows(call, limit)
+
+    def iter_bar_pages(
+        self,
+        symbol: str,
+        timeframe: str = "1Day",
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        limit: int | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[Bars, None]:
+        """The bars of ``iter_bars`` page after page, as columns; ``limit`` ends with a page."""
+        first = start or self._clock.utcnow() - timedelta(days=365)
+        call = self._bars_call(symbol, timeframe, first, end, limit=limit, **options)
+        return self._pages(call, limit)
 
     def iter_trades(
         self, symbol: str, *, limit: int | None = None, **options: Any

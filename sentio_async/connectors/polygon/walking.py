@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, ClassVar, TypeVar
 
 from sentio_async import errors
 from sentio_async.base import DataProviderConnector
@@ -12,6 +13,7 @@ from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.polygon import wire
 from sentio_async.connectors.polygon.config import PolygonConfig
 from sentio_async.events import Listener
+from sentio_async.http.ahead import pages_of, text_near_the_end
 from sentio_async.http.auth import BearerAuth
 from sentio_async.http.client import AsyncClient, Resources
 from sentio_async.http.endpoint import Call
@@ -24,6 +26,36 @@ T = TypeVar("T")
 
 # Paid plans have no limit; the vendor asks to stay under 100 a second.
 _ADVISED = (Window(100, 1.0),)
+
+
+class _RowWalk:
+    """The calls for the pages of a list, until there are enough rows."""
+
+    def __init__(self, call: Call[Any], *, max_pages: int, limit: int | None) -> None:
+        self._call = call
+        self._walk = wire.Walk(call, max_pages=max_pages)
+        self._left = limit
+
+    def first(self) -> Call[Any] | None:
+        return None if self._left == 0 else self._call
+
+    def peek(self, call: Call[Any], body: bytes) -> Call[Any] | None:
+        # How many rows a page has is not known before it is decoded.
+        url = text_near_the_end(body, b"next_url") if self._left is None else None
+        target = wire.next_target(url)
+        return None if target is None else self._walk.peek(call, target)
+
+    def next(self, call: Call[Any], page: Any) -> Call[Any] | None:
+        found = _page_in(page)
+        if self._left is not None:
+            self._left -= len(found.items)
+            if self._left <= 0:
+                return None
+        return self._walk.next(call, found.next)
+
+
+def _page_in(answer: Any) -> Page[Any]:
+    return answer if isinstance(answer, Page) else Page(answer)
 
 
 class PolygonSession(DataProviderConnector):
@@ -57,31 +89,27 @@ class PolygonSession(DataProviderConnector):
         await self._session.send(wire.status.market_status())
         return None
 
-    async def _pages(self, call: Call[Any]) -> AsyncIterator[Any]:
+    async def _pages(self, call: Call[Any], limit: int | None = None) -> AsyncGenerator[Any, None]:
         """Page after page; a failure on any of them is raised, never an end.
 
-        An answer that has no pages is the only one.
+        An answer that has no pages is the only one.  Once there are ``limit`` rows, or more, no
+        further page is asked for.
         """
-        walk = wire.Walk(call, max_pages=self._config.max_pages)
-        further: Call[Any] | None = call
-        while further is not None:
-            answer = await self._session.send(further)
-            page = answer if isinstance(answer, Page) else Page(answer)
-            yield page.items
-            further = walk.next(further, page.next)
+        walk = _RowWalk(call, max_pages=self._config.max_pages, limit=limit)
+        send, at_once = self._session.send, self._config.pages_at_once
+        async with aclosing(pages_of(send, walk, at_once=at_once, clock=self._clock)) as answers:
+            async for answer in answers:
+                yield _page_in(answer).items
 
     async def _rows(self, call: Call[Page[Any]], limit: int | None = None) -> AsyncIterator[Any]:
         """Row after row, at most ``limit``; no page is asked for that is not needed."""
         left = limit
-        if left == 0:
-            return
-        async for page in self._pages(call):
-            for row in cast("Iterable[Any]", page):
-                yield row
+        async with aclosing(self._pages(call, limit)) as pages:
+            async for page in pages:
+                for row in page if left is None else page[:left]:
+                    yield row
                 if left is not None:
-                    left -= 1
-                    if left == 0:
-                        return
+                    left -= len(page)
 
     async def _about(self, symbol: str, call: Call[T]) -> T:
         """The answer about one symbol; the vendor's 404 is a symbol that is not there."""

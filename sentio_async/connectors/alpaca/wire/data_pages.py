@@ -37,6 +37,13 @@ class SpanPages:
         left = self._page_size if self._left is None else self._left
         return replace(self._span, limit=min(left, self._page_size))
 
+    def peek(self, token: str) -> Span | None:
+        """What comes after a page of which only the token is known; None if its rows may tell."""
+        is_sure = self._left is None or self._left >= 2 * self._page_size
+        if not is_sure or token in self._tokens:
+            return None
+        return replace(self._span, limit=self._page_size, page_token=token)
+
     def take(self, page: Page[Any], rows: int) -> None:
         """Note that a page came with so many of the rows that are wanted."""
         if page.next is not None and page.next in self._tokens:

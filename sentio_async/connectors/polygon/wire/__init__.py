@@ -17,7 +17,7 @@ from sentio_async.connectors.polygon.wire import (
     ticks,
     universal,
 )
-from sentio_async.connectors.polygon.wire.envelope import api
+from sentio_async.connectors.polygon.wire.envelope import api, next_target
 from sentio_async.connectors.polygon.wire.paging import Walk
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "last",
     "latest",
     "news",
+    "next_target",
     "reference",
     "snapshots",
     "status",

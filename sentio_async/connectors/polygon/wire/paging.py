@@ -54,6 +54,15 @@ class Walk:
         self._seen = {call.target}
         self._max_pages = max_pages
 
+    def peek(self, call: Call[T], target: str) -> Call[T] | None:
+        """As ``next``, for a target that is not certain: None for one that would be refused."""
+        try:
+            further = following(call, target)
+        except errors.DecodeError:
+            return None
+        is_new = further.target not in self._seen and len(self._seen) < self._max_pages
+        return further if is_new else None
+
     def next(self, call: Call[T], target: str | None) -> Call[T] | None:
         """The call for the page after ``call``; None when that was the last."""
         if target is None:
