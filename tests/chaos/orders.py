@@ -6,8 +6,8 @@ In the end the exchange's book is compared with the journal and with what the tr
 
 import asyncio
 import json
+import math
 import random
-import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -17,49 +17,23 @@ from urllib.parse import urlsplit
 
 from sentio_async.orders.journal import Step
 from sentio_async.orders.sqlite_journal import read_journal
-from tests.chaos.proxy import Proxy
-from tests.chaos.trader import CHANGED, has_key, price_of
-from tests.chaos.venue_process import KEY, SECRET
+from tests.chaos.lifeline import Child
+from tests.chaos.proxy import LATEST, Proxy
+from tests.chaos.trader import CHANGED, FILLED, has_key, price_of, trade
+from tests.chaos.venue_process import KEY, SECRET, serve
 
 FAULT_RATE = 0.2
-LINE_LIMIT = 64 * 1024 * 1024
-
-
-class Child:
-    """A process of ours that ends with us: its standard input is its lifeline."""
-
-    def __init__(self, process) -> None:
-        self._process = process
-
-    @classmethod
-    async def start(cls, module: str, *arguments: str) -> "Child":
-        pipe = asyncio.subprocess.PIPE
-        command = (sys.executable, "-m", module, *arguments)
-        return cls(
-            # The exchange logs every caller that hangs up half way, and many do.
-            await asyncio.create_subprocess_exec(
-                *command,
-                stdin=pipe,
-                stdout=pipe,
-                stderr=asyncio.subprocess.DEVNULL,
-                limit=LINE_LIMIT,
-            )
-        )
-
-    async def line(self) -> str | None:
-        """The next line it says; None when it has ended."""
-        return (await self._process.stdout.readline()).decode().rstrip("\n") or None
-
-    def ask(self) -> None:
-        self._process.stdin.write(b"?\n")
-
-    async def kill(self) -> list[str]:
-        """SIGKILL; gives what it had said and nobody had read."""
-        if self._process.returncode is None:
-            self._process.kill()
-        said = (await self._process.stdout.read()).decode().splitlines()
-        await self._process.wait()
-        return said
+SETTINGS = {
+    "api_key": KEY,
+    "api_secret": SECRET,
+    "timeouts": {"connect": 1.0, "read": 0.7, "write": 1.0, "pool": 2.0, "total": 3.0},
+    "order_horizon": LATEST + 2.0,
+    "max_unknown_orders": 1_000_000,
+    "breaker_failures": 1_000,
+    "requests_per_minute": 1_000_000,
+}
+"""Short times, so that a fault costs little; the horizon still outlasts the latest request."""
+KINDS = ("duplicates", "ghosts", "phantoms", "lost", "unresolved", "odd")
 
 
 class Run:
@@ -72,6 +46,8 @@ class Run:
         self.told: dict[int, list[tuple[str, str]]] = defaultdict(list)
         self.changed: dict[int, list[tuple[str, str]]] = defaultdict(list)
         self.cancelled: set[str] = set()
+        self.odd: list[str] = []
+        """Gaps in positions, and ends of the trader that nobody wanted."""
         self.lives = self.kills = 0
 
     def hear(self, line: str) -> bool:
@@ -90,58 +66,53 @@ class Run:
             self.changed[int(rest[0])].append((rest[1], rest[2]))
         if word == "cancel" and rest[1] == "heard":
             self.cancelled.add(rest[0])
+        if word in ("gap", "broke"):
+            self.odd.append(line)
         return word == "told"
 
-    async def live(self, broker: dict) -> bool:
+    async def live(self, settings: dict) -> bool:
         """One life of the trader; true when it has ended by itself."""
-        config = json.dumps({"broker": broker, "intents": self.left})
-        trader = await Child.start("tests.chaos.trader", config)
+        trader = await Child.start(trade, settings, self.left)
         self.lives += 1
-        after = None
-        if self.kills_left:
-            after = self.luck.randint(0, max(1, 2 * len(self.left) // (self.kills_left + 1)))
-            if self.luck.random() < 0.15:
-                after = 0
+        after, longest = self._when_to_kill()
         try:
             while (line := await trader.line()) is not None:
-                after = None if after is None else after - self.hear(line)
+                after -= self.hear(line)
                 if line == "done":
                     return True
-                if line == "worked" and self.kills_left:
+                if after <= 0 or (line == "worked" and self.kills_left):
                     break
-                if after is not None and after <= 0:
-                    break
-            await asyncio.sleep(self.luck.uniform(0.0, 0.05))
+            else:
+                self.odd.append("the trader ended before it was done")
+            await asyncio.sleep(self.luck.uniform(0.0, longest))
         finally:
             for said in await trader.kill():
                 self.hear(said)
-        if self.kills_left:
-            self.kills_left -= 1
-            self.kills += 1
+        self.kills_left -= 1
+        self.kills += 1
         return False
+
+    def _when_to_kill(self) -> tuple[float, float]:
+        """After how many verdicts, and at most how many seconds later."""
+        if not self.kills_left:
+            return math.inf, 0.0
+        if self.luck.random() < 0.15:
+            # While it finds out what the life before has left.
+            return 0, 0.2
+        return self.luck.randint(1, max(1, 2 * len(self.left) // (self.kills_left + 1))), 0.05
 
 
 async def storm(intents: int, kills: int, seed: int, folder: Path) -> dict[str, object]:
     """Trade, kill, restart, compare."""
     started = time.perf_counter()
     run = Run(intents, kills, seed)
-    exchange = await Child.start("tests.chaos.venue_process")
+    exchange = await Child.start(serve)
     try:
         at = urlsplit(json.loads(await exchange.line())["url"])
         proxy = Proxy(at.hostname, at.port, FAULT_RATE, seed)
         async with proxy as url:
-            broker = {
-                "api_key": KEY,
-                "api_secret": SECRET,
-                "base_url": url,
-                "journal": str(folder / "orders.journal"),
-                "timeouts": {"connect": 1.0, "read": 1.0, "write": 1.0, "pool": 2.0, "total": 5.0},
-                "order_horizon": 4.0,
-                "max_unknown_orders": 1_000_000,
-                "breaker_failures": 1_000,
-                "requests_per_minute": 1_000_000,
-            }
-            while not await run.live(broker):
+            journal = str(folder / "orders.journal")
+            while not await run.live({**SETTINGS, "base_url": url, "journal": journal}):
                 pass
         exchange.ask()
         book = json.loads(await exchange.line())
@@ -153,12 +124,12 @@ async def storm(intents: int, kills: int, seed: int, folder: Path) -> dict[str, 
         "violations": wrong.total(),
         "intents": intents,
         "kills": run.kills,
+        "lives": run.lives,
         "seed": seed,
-        **{
-            kind: wrong[kind] for kind in ("duplicates", "ghosts", "phantoms", "lost", "unresolved")
-        },
-        "placed": sum(Decimal(order["limit_price"]) < CHANGED for order in book),
-        "orders": len(book),
+        **{kind: wrong[kind] for kind in KINDS},
+        "placed": sum(not CHANGED <= Decimal(order["limit_price"]) < FILLED for order in book),
+        "changed": sum(CHANGED <= Decimal(order["limit_price"]) < FILLED for order in book),
+        "filled": sum(order["status"] == "filled" for order in book),
         "journal_rows": len(rows),
         "faults": dict(sorted(proxy.done.items())),
         "seconds": round(time.perf_counter() - started, 1),
@@ -202,6 +173,8 @@ def compare(run: Run, book: list[dict], rows) -> tuple[Counter, list[str]]:
             found("phantoms", f"cancel of {id} was heard, and it is {status.get(id)}")
     for number in run.left:
         found("unresolved", f"intent {number} was never answered")
+    for line in run.odd:
+        found("odd", line)
     return wrong, notes
 
 

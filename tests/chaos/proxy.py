@@ -11,20 +11,32 @@ import socket
 import struct
 from collections import Counter
 
-UPWARDS = ("reset before", "cut", "swallowed", "late", "twice", "slow")
-"""What can become of a request."""
-DOWNWARDS = (
-    "reset after",
-    "no answer",
-    "half an answer",
-    "corrupt",
-    "sliced",
-    "slow close",
-    "slow",
+REQUESTS = (
+    "latency up",
+    "slice up",
+    "timeout up",
+    "reset up",
+    "limit up",
+    "late",
+    "duplicate",
 )
-"""What can become of its answer."""
-LATEST = 2.0
-"""Seconds that a request may be late when its sender has long gone."""
+"""What can become of a request.  ``late`` arrives when its sender has long been reset."""
+ANSWERS = (
+    "latency down",
+    "slice down",
+    "timeout down",
+    "reset down",
+    "limit down",
+    "corrupt",
+    "slow close",
+)
+"""What can become of an answer: ``limit`` is the end of the connection in the midst of it."""
+LATEST = 1.0
+"""Seconds that a request may be late."""
+SILENCE = 4.0
+"""Seconds that nothing is said, unless the caller has gone before."""
+SLOWEST = 0.3
+"""Seconds of latency at most."""
 
 
 class Proxy:
@@ -34,6 +46,7 @@ class Proxy:
         self._target = (host, port)
         self._rate = rate
         self._luck = random.Random(seed)
+        self._deck: list[str] = []
         self._tasks: set[asyncio.Task] = set()
         self.done: Counter[str] = Counter()
 
@@ -54,7 +67,10 @@ class Proxy:
     def _draw(self) -> str | None:
         if self._luck.random() >= self._rate:
             return None
-        fault = self._luck.choice(UPWARDS + DOWNWARDS)
+        if not self._deck:
+            # Every kind comes once before one comes again, so that no run lacks any.
+            self._deck = self._luck.sample(REQUESTS + ANSWERS, len(REQUESTS + ANSWERS))
+        fault = self._deck.pop()
         self.done[fault] += 1
         return fault
 
@@ -65,6 +81,9 @@ class Proxy:
             await self._carry(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
+        except asyncio.CancelledError:
+            # Ours, at the end; asyncio would print that it was not told why.
+            pass
         finally:
             self._tasks.discard(task)
             writer.close()
@@ -74,41 +93,47 @@ class Proxy:
         try:
             while (request := await _read_message(reader)) is not None:
                 fault = self._draw()
-                if not await self._ask(fault, request, upstream[1], writer):
+                if not await self._ask(fault, request, upstream[1], (reader, writer)):
                     return
                 answer = await _read_message(upstream[0])
                 if answer is None or not await self._answer(
-                    fault, request, answer, upstream, writer
+                    fault, (request, answer), upstream, (reader, writer)
                 ):
                     return
         finally:
             upstream[1].close()
 
-    async def _ask(self, fault, request, up, writer) -> bool:
+    async def _ask(self, fault, request, up, caller) -> bool:
         """Pass a request on; false when the connection is over."""
         match fault:
-            case "reset before":
-                _reset(writer)
+            case "reset up":
+                _reset(caller[1])
                 return False
-            case "cut":
+            case "limit up":
                 up.write(request[: self._luck.randrange(1, len(request))])
                 await up.drain()
-                _reset(writer)
+                _reset(caller[1])
                 return False
-            case "swallowed":
-                await asyncio.sleep(4.0)
+            case "timeout up":
+                await _say_nothing(caller[0])
                 return False
             case "late":
-                _reset(writer)
+                _reset(caller[1])
                 task = asyncio.create_task(self._deliver_late(request))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 return False
-            case "slow":
-                await asyncio.sleep(self._luck.uniform(0.01, 0.4))
+            case "slice up":
+                await _write_slices(up, request)
+                return True
+            case "latency up":
+                await self._wait()
         up.write(request)
         await up.drain()
         return True
+
+    async def _wait(self) -> None:
+        await asyncio.sleep(self._luck.uniform(0.01, SLOWEST))
 
     async def _deliver_late(self, request) -> None:
         await asyncio.sleep(self._luck.uniform(0.0, LATEST))
@@ -119,43 +144,48 @@ class Proxy:
             await _read_message(reader)
             writer.close()
 
-    async def _answer(self, fault, request, answer, upstream, writer) -> bool:
-        luck = self._luck
+    async def _answer(self, fault, carried, upstream, caller) -> bool:
+        """Pass an answer on; false when the connection is over."""
+        luck, (request, answer), writer = self._luck, carried, caller[1]
         match fault:
-            case "twice":
+            case "duplicate":
                 # As a proxy does that got no answer: it asks again and passes on the second.
                 upstream[1].write(request)
                 answer = await _read_message(upstream[0]) or answer
-            case "reset after":
+            case "reset down":
                 _reset(writer)
                 return False
-            case "no answer":
-                await asyncio.sleep(4.0)
+            case "timeout down":
+                await _say_nothing(caller[0])
                 return False
-            case "half an answer":
-                writer.write(answer[: luck.randrange(1, len(answer))])
-                await writer.drain()
-                return False
+            case "limit down":
+                answer = answer[: luck.randrange(1, len(answer))]
             case "corrupt":
                 at = luck.randrange(max(1, len(answer) - 8))
                 answer = answer[:at] + b"\xff\x00\xff\x00\xff\x00\xff\x00" + answer[at + 8 :]
-                writer.write(answer)
-                await writer.drain()
-                return False
-            case "sliced":
-                for start in range(0, len(answer), 97):
-                    writer.write(answer[start : start + 97])
-                    await writer.drain()
-                    await asyncio.sleep(0.001)
+            case "slice down":
+                await _write_slices(writer, answer)
                 return True
-            case "slow close":
-                writer.write(answer)
-                await writer.drain()
-                await asyncio.sleep(luck.uniform(0.1, 1.0))
-                return False
+            case "latency down":
+                await self._wait()
         writer.write(answer)
         await writer.drain()
-        return True
+        if fault == "slow close":
+            await self._wait()
+        return fault not in ("limit down", "corrupt", "slow close")
+
+
+async def _say_nothing(reader) -> None:
+    """Until the other side has had enough."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(reader.read(1), SILENCE)
+
+
+async def _write_slices(writer, message: bytes) -> None:
+    for start in range(0, len(message), 97):
+        writer.write(message[start : start + 97])
+        await writer.drain()
+        await asyncio.sleep(0.001)
 
 
 async def _read_message(reader) -> bytes | None:

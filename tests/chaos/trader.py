@@ -1,12 +1,12 @@
-"""The trader that is killed again and again: `python -m tests.chaos.trader CONFIG`.
+"""The trader that is killed again and again.
 
-It tells its parent, a line each: ``ready``, ``began N``, ``told N placed|failed|unknown WHAT``.
-An order's limit price says whose it is: whatever its ids, the exchange's book shows it.
+It tells its parent, a line each: ``up``, ``ready``, ``began N``, ``told N placed|failed|unknown
+WHAT`` and what came of changes and cancels.  An order's limit price says whose it is: whatever its
+ids, the exchange's book shows it.
 """
 
 import asyncio
-import json
-import sys
+import random
 from decimal import Decimal
 
 from sentio_async import errors
@@ -16,14 +16,25 @@ from sentio_async.models.trading import OrderChange, OrderRequest
 from tests.chaos.lifeline import hold_on, say
 
 WORKERS = 6
+LONGEST_THOUGHT = 0.1
+"""Seconds before an order, so that a kill comes at any step and not always in the same burst."""
 CENT = Decimal("0.01")
 CHANGED = Decimal(50)
 """How much higher the limit of a changed order is."""
+FILLED = Decimal(5000)
+"""The limit of an order that fills at once is higher than this."""
+ADMITTED = 0.05
+"""Seconds after which the exchange has let an order in, so that it can be changed."""
+
+
+def fills(number: int) -> bool:
+    """It is an order that fills at once."""
+    return number % 5 == 4
 
 
 def price_of(number: int) -> Decimal:
     """The limit of an intent, which nobody else's order has."""
-    return Decimal(1) + CENT * number
+    return (FILLED if fills(number) else Decimal(1)) + CENT * number
 
 
 def has_key(number: int) -> bool:
@@ -33,7 +44,7 @@ def has_key(number: int) -> bool:
 
 def _order(number: int) -> OrderRequest:
     return OrderRequest(
-        symbol="AAPL",
+        symbol="MSFT" if fills(number) else "AAPL",
         side="buy",
         qty=1,
         type="limit",
@@ -72,7 +83,9 @@ async def _one(broker: AlpacaBroker, number: int) -> None:
             say(f"cancel {what} {exc.outcome}")
         else:
             say(f"cancel {what} heard")
-    if number % 7 == 5:
+    if number % 7 == 5 and not fills(number):
+        # Changed at once it is refused, most of the time.
+        await asyncio.sleep(ADMITTED if number % 3 else 0.0)
         change = OrderChange(limit_price=price_of(number) + CHANGED)
         kind, what = await _told(broker.replace_order(what, change))
         say(f"changed {number} {kind} {what}")
@@ -88,15 +101,20 @@ async def _connect(broker: AlpacaBroker) -> None:
         await asyncio.sleep(0.05)
 
 
-async def main(config: dict) -> None:
+async def trade(settings: dict, intents: list[int]) -> None:
     """Do what is left to do, then see every open order through."""
-    broker = AlpacaBroker(config["broker"])
+    hold_on()
+    say("up")
+    broker = AlpacaBroker(settings)
     await _connect(broker)
+    for gap in broker.recovery.positions:
+        say(f"gap {gap.symbol} {gap.held} {gap.explained}")
     say("ready")
-    left = iter(config["intents"])
+    left = iter(intents)
 
     async def work() -> None:
         for number in left:
+            await asyncio.sleep(random.uniform(0.0, LONGEST_THOUGHT))
             await _one(broker, number)
 
     await asyncio.gather(*(work() for _ in range(WORKERS)))
@@ -105,8 +123,3 @@ async def main(config: dict) -> None:
         await asyncio.sleep(0.05)
     await broker.disconnect()
     say("done")
-
-
-if __name__ == "__main__":
-    hold_on()
-    asyncio.run(main(json.loads(sys.argv[1])))

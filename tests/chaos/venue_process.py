@@ -1,4 +1,4 @@
-"""The embedded exchange in a process of its own: `python -m tests.chaos.venue_process`."""
+"""The embedded exchange in a process of its own."""
 
 import asyncio
 import json
@@ -15,6 +15,7 @@ def _book(exchange, account: str) -> list[dict]:
     return [
         {
             "id": order.id,
+            "symbol": order.symbol,
             "client_order_id": order.client_order_id,
             "limit_price": str(order.limit_price),
             "status": order.status,
@@ -23,7 +24,7 @@ def _book(exchange, account: str) -> list[dict]:
     ]
 
 
-async def main() -> None:
+async def serve() -> None:
     """Serve until the parent goes, and tell the book when asked."""
     asked: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -35,7 +36,3 @@ async def main() -> None:
         while True:
             await asked.get()
             say(json.dumps(_book(exchange, account)))
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
