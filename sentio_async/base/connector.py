@@ -139,8 +139,12 @@ class BaseConnector:
         auth: Auth,
         buckets: Mapping[str, Sequence[Window]] | None = None,
         credential: str = "",
+        has_orders: bool = True,
     ) -> Session:
-        """A session to one host of the vendor; ``credential`` tells whose quota it uses."""
+        """A session to one host of the vendor; ``credential`` tells whose quota it uses.
+
+        A host that takes no orders keeps no slot of its quota for them.
+        """
         session = Session(
             self._config,
             base_url,
@@ -148,6 +152,7 @@ class BaseConnector:
             resources=self._resources,
             buckets=buckets,
             credential=credential,
+            has_orders=has_orders,
         )
         self._sessions.append(session)
         return session

@@ -61,9 +61,10 @@ class Session:
 
     ``buckets`` names the vendor's quotas; an endpoint belongs to one of them.  Sessions with the
     same host and ``credential`` in one ``Resources`` share their quotas and circuit breakers.
+    One slot of a quota is kept for orders, unless the host takes none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         config: ConnectorConfig,
         base_url: str,
@@ -72,6 +73,7 @@ class Session:
         resources: Resources,
         buckets: Mapping[str, Sequence[Window]] | None = None,
         credential: str = "",
+        has_orders: bool = True,
     ) -> None:
         self._config = config
         self._base_url = check_url(base_url, allow_plain_http=config.allow_plain_http)
@@ -80,6 +82,7 @@ class Session:
         self._resources = resources
         self._buckets = dict(buckets or {})
         self._credential = hashlib.sha256(credential.encode()).hexdigest()[:16]
+        self._has_orders = has_orders
         self._bulkhead = Bulkhead(config.max_in_flight)
         self._flights: SingleFlight[tuple[Any, ...], Any] = SingleFlight()
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
@@ -116,18 +119,17 @@ class Session:
             return self._flights.run(call.identity, partial(self._send, call, None, UNSET))
         return self._send(call, timeout, retry)
 
-    async def _send(
+    def _send(
         self, call: Call[T], timeout: float | None, retry: RetryPolicy | Unset | None
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         route = self._routes.get((call.endpoint, call.cost)) or self._route(call)
-        total = self._config.timeouts.total if timeout is None else timeout
-        deadline = self._resources.clock.time() + total
+        seconds = self._config.timeouts.total if timeout is None else timeout
         attempt = partial(self._attempt, call)
-        try:
-            return await route.pipeline.run(attempt, route.work, deadline=deadline, retry=retry)
-        except errors.ConnectorError as exc:
-            self.stats.last_error = f"{type(exc).__name__}: {exc}"
-            raise
+        return route.pipeline.run(attempt, route.work, within=seconds, retry=retry)
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, errors.ConnectorError):
+            self.stats.last_error = f"{type(error).__name__}: {error}"
 
     def _route(self, call: Call[Any]) -> _Route:
         endpoint = call.endpoint
@@ -279,6 +281,7 @@ class Session:
                 attempt_timeout=None,
                 clock=self._resources.clock,
                 listeners=self._resources.listeners,
+                failed=self._failed,
             )
         return pipeline
 
@@ -295,7 +298,7 @@ class Session:
                 windows,
                 name=f"{self._config.label} {bucket}",
                 clock=self._resources.clock,
-                reserve=1 if windows[0].limit > 1 else 0,
+                reserve=1 if self._has_orders and windows[0].limit > 1 else 0,
             )
             self._limiters[bucket] = limiter
         return limiter

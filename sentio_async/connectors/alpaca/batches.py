@@ -37,7 +37,8 @@ async def ask_about(
     async def one(batch: Sequence[list[str]]) -> dict[str, T | errors.ConnectorError]:
         return await _ask_dropping(batch[0], fetch)
 
-    for _, answer in await gather_batches(packs, 1, one):
+    # All at once: how many requests are under way is the session's to limit, by priority.
+    for _, answer in await gather_batches(packs, 1, one, at_once=max(1, len(packs))):
         if isinstance(answer, Exception):
             raise answer
         results.update(answer)

@@ -104,6 +104,7 @@ class AlpacaData(AlpacaDataExtras):
             auth=sign_with(settings),
             buckets={"default": quota},
             credential=credential_of(settings),
+            has_orders=False,
         )
         self._walks = Walks(self._session, at_once=settings.pages_at_once, clock=self._clock)
         # Market hours are told by the trading host alone; its quota is the broker's.

@@ -83,6 +83,7 @@ class PolygonSession(DataProviderConnector):
             auth=BearerAuth(key),
             buckets={"default": _ADVISED},
             credential=key.get_secret_value(),
+            has_orders=False,
         )
 
     async def _check(self) -> str | None:
