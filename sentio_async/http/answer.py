@@ -74,17 +74,21 @@ _names, _asked = _Names(), _Asked()
 
 def _notes_in(fields: Fields) -> dict[str, str]:
     asked = _asked
-    return _joined([(key, value) for name, value in fields if (key := asked[name]) is not None])
+    found: dict[str, str] = {}
+    for name, value in fields:
+        key = asked[name]
+        if key is not None:
+            _join(found, key, value)
+    return found
 
 
 def _headers_in(fields: Fields) -> dict[str, str]:
-    names = _names
-    return _joined([(names[name], value) for name, value in fields])
-
-
-def _joined(lines: list[tuple[str, bytes]]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for key, value in lines:
-        text = value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
+    for name, value in fields:
+        _join(found, _names[name], value)
     return found
+
+
+def _join(found: dict[str, str], key: str, value: bytes) -> None:
+    text = value.decode("latin-1")
+    found[key] = f"{found[key]}, {text}" if key in found else text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,13 +18,32 @@ __all__ = ["note_arrival", "skipped_rows"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def skipped_rows(value: Any) -> Iterator[SkippedRow]:
+class _Kinds(dict[type, bool]):
+    """Whether values of a class are among these, remembered: nearly all calls give the same few."""
+
+    def __init__(self, *bases: type) -> None:
+        self._bases = bases
+
+    def __missing__(self, kind: type) -> bool:
+        found = self[kind] = issubclass(kind, self._bases)
+        return found
+
+
+_with_skipped = _Kinds(Page, Rows, Bars, Mapping)
+_with_latest = _Kinds(Quote, Trade, Snapshot, OptionSnapshot, Mapping, Batch)
+
+
+def skipped_rows(value: Any) -> Iterable[SkippedRow]:
     """The rows that were left out of a list, a page, bars, or several of them by symbol."""
+    return _skipped_in(value) if _with_skipped[value.__class__] else ()
+
+
+def _skipped_in(value: Any) -> Iterator[SkippedRow]:
     if isinstance(value, Page):
         yield from skipped_rows(value.items)
     elif isinstance(value, Rows | Bars):
         yield from value.skipped
-    elif isinstance(value, Mapping):
+    else:
         for part in value.values():
             if isinstance(part, Rows | Bars):
                 yield from part.skipped
@@ -35,15 +54,12 @@ def note_arrival(value: Any, at: datetime) -> None:
 
     History keeps none: it is as old as it says.
     """
-    if isinstance(value, _LATEST):
-        rows = [value]
-    elif isinstance(value, Mapping | Batch):
-        rows = [row for _, row in value.items() if isinstance(row, _LATEST)]
-    else:
+    if not _with_latest[value.__class__]:
         return
-    if rows:
-        ns = (at - _EPOCH) // _MICROSECOND * 1000
-        for row in rows:
+    rows = [value] if isinstance(value, _LATEST) else [row for _, row in value.items()]
+    ns = (at - _EPOCH) // _MICROSECOND * 1000
+    for row in rows:
+        if isinstance(row, _LATEST):
             _stamp(row, ns)
 
 

@@ -7,6 +7,7 @@ The attempt is never cancelled from here: it is told when it must have ended (``
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ class Pipeline:
         clock: Clock = SYSTEM_CLOCK,
         listeners: Sequence[Listener] = (),
         luck: Luck = random.random,
+        failed: Callable[[Exception], None] | None = None,
     ) -> None:
         self.retry = retry
         self.breaker = breaker
@@ -107,6 +109,7 @@ class Pipeline:
         self._time = clock.time
         self._listeners = listeners
         self._luck = luck
+        self._failed = failed
 
     def describe(self) -> str:
         """The layers from the outside in, one a line, with their settings."""
@@ -128,17 +131,23 @@ class Pipeline:
         attempt: Callable[[float], Awaitable[T]],
         work: Work,
         *,
-        deadline: float,
+        deadline: float = math.inf,
+        within: float = math.inf,
         retry: RetryPolicy | Unset | None = UNSET,
     ) -> T:
         """The value of the first attempt that succeeds, or the error of the last.
 
-        ``deadline`` and the ``expires_at`` given to ``attempt`` are absolute ``clock.time()``.
+        It has until ``deadline``, and so many seconds from now.  ``deadline`` and the
+        ``expires_at`` given to ``attempt`` are absolute ``clock.time()``.
         """
         policy = self.retry if retry is UNSET else retry
         begun = self._time()
+        until = begun + within
+        if deadline < until:
+            until = deadline
         around = current_deadline()
-        until = deadline if around is None or around > deadline else around
+        if around is not None and around < until:
+            until = around
         if policy is not None and begun + policy.max_elapsed < until:
             until = begun + policy.max_elapsed
         held = self._enter(work, begun) if begun < until else None
@@ -270,6 +279,8 @@ class Pipeline:
 
     def _give_up(self, error: Exception, trial: Trial, work: Work, started: float) -> None:
         trial.give_up(error, elapsed=self._time() - started)
+        if self._failed is not None:
+            self._failed(error)
         if isinstance(error, errors.ConnectorError):
             error.connector = error.connector or work.connector
             error.operation = error.operation or work.operation
