@@ -7,11 +7,12 @@ import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from contextvars import copy_context
+from enum import Enum
 from typing import Generic, TypeVar
 
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
-from sentio_async.resilience.deadline import remaining, replace_deadline
+from sentio_async.resilience.deadline import current_deadline, remaining, replace_deadline
 
 __all__ = ["SingleFlight", "TTLCache"]
 
@@ -24,11 +25,12 @@ class _Flight(Generic[V]):
 
     __slots__ = ("places", "task")
 
-    def __init__(self, task: asyncio.Task[None]) -> None:
-        self.task = task
-        self.places: set[asyncio.Future[V]] = set()
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+        """The work, when it is nobody's own."""
+        self.places: dict[asyncio.Future[V | _Left], None] = {}
 
-    def land(self, value: V) -> None:
+    def land(self, value: V | _Left) -> None:
         """Everybody has it."""
         for place in self.places:
             if not place.done():
@@ -47,12 +49,17 @@ class _Flight(Generic[V]):
             place.cancel()
 
 
+class _Left(Enum):
+    LEFT = 0
+    """Whose work it was has left: somebody else must do it."""
+
+
 class SingleFlight(Generic[K, V]):
     """Concurrent calls with the same key share one piece of work and its result or error.
 
-    The work runs in a task of its own: whoever asked first may be cancelled without ending it
-    for the others, and each waits no longer than its own ``with_deadline`` allows.  When nobody
-    waits for it any more, it is cancelled.  Nothing is kept once it is done.
+    Whoever asks first does the work; when that one is cancelled, the next in line does it anew.
+    One who is in a hurry (``with_deadline``) has it done by a task that is nobody's own, which
+    ends when nobody waits for it.  Nothing is kept once it is done.
     """
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -64,21 +71,38 @@ class SingleFlight(Generic[K, V]):
 
     async def run(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
         """The result of ``work``, or of the same work already under way."""
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = self._start(key, work)
-        # A place of one's own, told by the work itself: a shield costs one more turn of the loop.
-        place: asyncio.Future[V] = asyncio.get_running_loop().create_future()
-        flight.places.add(place)
+        if key in self._flights or current_deadline() is not None:
+            return await self._share(key, work)
+        flight = self._flights[key] = _Flight()
         try:
-            return await self._wait(place)
+            value = await work()
+        except BaseException as exc:
+            self._forget(key, flight)
+            if isinstance(exc, Exception):
+                flight.crash(exc)
+            else:
+                flight.land(_Left.LEFT)
+            raise
+        self._forget(key, flight)
+        if flight.places:
+            flight.land(value)
+        return value
+
+    async def _share(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
+        flight = self._flights.get(key) or self._start(key, work)
+        # A place of one's own, told by the work itself: a shield costs one more turn of the loop.
+        place: asyncio.Future[V | _Left] = asyncio.get_running_loop().create_future()
+        flight.places[place] = None
+        try:
+            value = await self._wait(place)
         finally:
-            flight.places.discard(place)
-            if not flight.places and not flight.task.done():
+            del flight.places[place]
+            if flight.task is not None and not flight.places and not flight.task.done():
                 self._forget(key, flight)
                 flight.task.cancel()
+        return await self.run(key, work) if isinstance(value, _Left) else value
 
-    async def _wait(self, place: asyncio.Future[V]) -> V:
+    async def _wait(self, place: asyncio.Future[V | _Left]) -> V | _Left:
         left = remaining(self._clock)
         if left != math.inf:
             await asyncio.wait((place,), timeout=left)
@@ -87,17 +111,16 @@ class SingleFlight(Generic[K, V]):
         return await place
 
     def _start(self, key: K, work: Callable[[], Awaitable[V]]) -> _Flight[V]:
+        flight = self._flights[key] = _Flight()
         # The deadline of whoever came first is not everybody's.
         context = copy_context()
         context.run(replace_deadline, None)
-        task = asyncio.get_running_loop().create_task(self._carry(key, work), context=context)
-        flight: _Flight[V] = _Flight(task)
-        self._flights[key] = flight
-        task.add_done_callback(flight.vanish)
+        carry = self._carry(key, flight, work)
+        flight.task = asyncio.get_running_loop().create_task(carry, context=context)
+        flight.task.add_done_callback(flight.vanish)
         return flight
 
-    async def _carry(self, key: K, work: Callable[[], Awaitable[V]]) -> None:
-        flight = self._flights[key]
+    async def _carry(self, key: K, flight: _Flight[V], work: Callable[[], Awaitable[V]]) -> None:
         try:
             value = await work()
         except Exception as exc:  # noqa: BLE001 (it is everybody's)

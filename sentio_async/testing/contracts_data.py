@@ -148,12 +148,26 @@ class DataProviderContract(ConnectorContract[DataProviderConnector]):
             before = rig.requests
             tasks = [asyncio.create_task(data.get_quote(rig.symbols[0])) for _ in range(CROWD)]
             await asyncio.sleep(0)
-            tasks[0].cancel()
+            tasks[1].cancel()
             quotes = await asyncio.gather(*tasks, return_exceptions=True)
 
             assert rig.requests - before == 1
-            assert isinstance(quotes[0], asyncio.CancelledError)
-            assert len({quote.time_ns for quote in quotes[1:]}) == 1  # type: ignore[union-attr]
+            assert isinstance(quotes.pop(1), asyncio.CancelledError)
+            assert len({quote.time_ns for quote in quotes}) == 1  # type: ignore[union-attr]
+
+    async def test_when_the_first_of_a_crowd_leaves_one_asks_again(self, rig: DataRig) -> None:
+        """The request was its own; all the others share the second."""
+        async with rig.new() as data:
+            needs(data, Capability.QUOTES)
+            before = rig.requests
+            tasks = [asyncio.create_task(data.get_quote(rig.symbols[0])) for _ in range(CROWD)]
+            await asyncio.sleep(0)
+            tasks[0].cancel()
+            quotes = await asyncio.gather(*tasks, return_exceptions=True)
+
+            assert rig.requests - before <= 2
+            assert isinstance(quotes.pop(0), asyncio.CancelledError)
+            assert len({quote.time_ns for quote in quotes}) == 1  # type: ignore[union-attr]
 
     async def test_old_data_is_refused_on_request(self, rig: DataRig) -> None:
         """StaleDataError with the age, when ``max_age`` is exceeded."""

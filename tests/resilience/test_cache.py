@@ -46,20 +46,46 @@ async def test_different_keys_are_different_calls():
     assert source.calls == 2
 
 
-async def test_a_cancelled_leader_does_not_cancel_the_others():
+async def test_when_the_first_leaves_the_next_does_the_work_for_the_others():
     flights, source = SingleFlight(), Source()
     leader, *others = (asyncio.create_task(flights.run("AAPL", source)) for _ in range(5))
     await asyncio.sleep(0.5)
     leader.cancel()
 
-    assert await asyncio.gather(*others) == [1] * 4
+    assert await asyncio.gather(*others) == [2] * 4
+    assert asyncio.get_running_loop().time() == pytest.approx(1.5, abs=0.001)
     assert leader.cancelled()
+    assert source.calls == 2
+    assert len(flights) == 0
+
+
+async def test_who_leaves_while_another_works_costs_nothing():
+    flights, source = SingleFlight(), Source()
+    leader, follower, other = (asyncio.create_task(flights.run("AAPL", source)) for _ in range(3))
+    await asyncio.sleep(0.5)
+    follower.cancel()
+
+    assert await asyncio.gather(leader, other) == [1, 1]
+    assert follower.cancelled()
     assert source.calls == 1
+
+
+async def test_all_leave_one_after_the_other_and_the_last_has_its_answer():
+    flights, source = SingleFlight(), Source()
+    tasks = [asyncio.create_task(flights.run("AAPL", source)) for _ in range(4)]
+    for task in tasks[:3]:
+        await asyncio.sleep(0.5)
+        task.cancel()
+
+    assert await tasks[3] == 4
+    assert all(task.cancelled() for task in tasks[:3])
+    assert len(flights) == 0
 
 
 async def test_work_that_nobody_waits_for_any_more_ends_and_a_newcomer_starts_afresh():
     flights, source = SingleFlight(), Source()
-    waiting = [asyncio.create_task(flights.run("AAPL", source)) for _ in range(3)]
+    with with_deadline(5.0):
+        waiting = [asyncio.create_task(flights.run("AAPL", source)) for _ in range(3)]
     await asyncio.sleep(0.5)
 
     for task in waiting:
@@ -123,6 +149,8 @@ async def test_work_that_is_cancelled_from_within_ends_for_all():
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
+        await flights.run("AAPL", ends_itself)
+    with with_deadline(1.0), pytest.raises(asyncio.CancelledError):
         await flights.run("AAPL", ends_itself)
 
     assert len(flights) == 0
