@@ -1,47 +1,52 @@
 """Streams of both vendors that are dropped at every step, while consumers are slow and orders fill.
 
-Real connectors, real sockets, the embedded exchange. It knows what there was to hear, so in the end
-what was heard is compared with that: each trade and quote was handed on or lies in a gap that was
-reported, each execution was told of, and every subscription still brings rows.
+Real connectors, real sockets, the embedded exchange in a process of its own. It knows what there
+was to hear, so in the end what was heard is compared with that: each trade and quote was handed on
+or lies in a gap that was reported, each execution was told of, every subscription still brings
+rows, and the client holds no more memory than after its first drops.
 """
 
 import asyncio
+import ctypes
+import gc
 import itertools
 import random
 import time
 from collections import Counter, defaultdict
 from contextlib import ExitStack
-from decimal import Decimal
 from unittest import mock
 
 import psutil
 
-from sentio_async import errors
 from sentio_async.connectors.alpaca import stream as alpaca_stream
 from sentio_async.connectors.alpaca.broker import AlpacaBroker
 from sentio_async.connectors.alpaca.data import AlpacaData
 from sentio_async.connectors.polygon import stream as polygon_stream
 from sentio_async.connectors.polygon.data import PolygonData
-from sentio_async.sim import Exchange, FaultRule
 from sentio_async.streams import FeedSettings, feed, reports, socket
+from sentio_async.streams.backoff import BackoffPolicy
 from sentio_async.streams.hours import ALWAYS
+from tests.chaos.stream_venue import SYMBOLS, LocalVenue, RemoteVenue
 from tests.chaos.subscribers import OrderWatch, Watch, until
 
-SYMBOLS = ("AAPL", "MSFT", "SPY", "TSLA", "NVDA", "AMZN")
 STEPS = ("OPEN", "WELCOMED", "AUTH", "AUTHENTICATED", "SUBSCRIBE", "SUBSCRIBED", "MESSAGE")
 KINDS = ("socket_drop", "socket_reset", "socket_close", "socket_mute")
 BACK_WITHIN = 15.0
 """A feed that has not come back by then counts as lost, in seconds."""
-MEMORY = 96.0
-"""Growth in MB that is still bounded; the witnesses' own notes are in it."""
-ACCOUNT = ("PKCHAOSCHAOSCHAOSCH", "chaos-secret-chaos-secret")
+WARM = 20
+"""Drops after which a client has everything that it will ever hold."""
+MEMORY = 8.0
+"""What the client's process may grow by from then on, in MB; the witnesses' notes are in it."""
+
+Venue = LocalVenue | RemoteVenue
 
 
 def hasty(**given):
     """A feed that gives up in a second instead of a minute: the storm has no time."""
     quick = {"check_every": 0.1, "login_timeout": 0.7, "answer_timeout": 0.7, "stable_after": 1.0}
     patience = {"quotes": 1.2} if given.get("patience") else {}
-    return FeedSettings(**{**given, **quick, "patience": patience})
+    backoff = BackoffPolicy(first=0.1, most=1.0)
+    return FeedSettings(**{**given, **quick, "patience": patience, "backoff": backoff})
 
 
 def _in_a_hurry(stack: ExitStack) -> None:
@@ -58,8 +63,8 @@ def _in_a_hurry(stack: ExitStack) -> None:
 class Victim:
     """One feed: how it is hit, and whether it comes back."""
 
-    def __init__(self, exchange: Exchange, venue: str, path: str, watch, luck) -> None:
-        self.exchange, self.watch, self.luck = exchange, watch, luck
+    def __init__(self, at: Venue, venue: str, path: str, watch, luck) -> None:
+        self.at, self.watch, self.luck = at, watch, luck
         self.venue, self.path = venue, path
         self.drops = self.lost = 0
         self.notes: list[str] = []
@@ -69,7 +74,7 @@ class Victim:
         luck.shuffle(plan)
         self._plan = itertools.cycle(plan)
 
-    def _rule(self) -> FaultRule:
+    def _rule(self) -> dict:
         step, kind = next(self._plan)
         if self.venue == "alpaca_trading":
             if step in ("OPEN", "WELCOMED"):
@@ -78,33 +83,30 @@ class Victim:
                 # Orders may be quiet for hours: only a socket without pongs is known to be dead.
                 kind = "socket_freeze"
         delay = 2.5 if kind == "socket_freeze" else 0.0
-        return FaultRule(
-            kind=kind, venue=self.venue, path=self.path, method=step, times=1, delay=delay
-        )
+        where = {"venue": self.venue, "path": self.path, "method": step}
+        return {"kind": kind, "times": 1, "delay": delay, **where}
 
     async def hit(self) -> bool:
         """Drop it once, at any step, before those of the login too; true when it came back."""
         rule = self._rule()
-        self.last = f"{rule.method} {rule.kind}"
+        self.last = f"{rule['method']} {rule['kind']}"
         before = self.watch.mark()
-        self.exchange.add_fault(rule)
-        if rule.method != "MESSAGE":
-            self._hang_up()
-        applied = self.exchange.state.faults.applied
-        if not await until(lambda: any(each.rule is rule for each in applied), BACK_WITHIN):
+        number = await self.at.spoil(rule)
+        if rule["method"] != "MESSAGE":
+            await self._hang_up()
+        if not await self.at.struck(number, BACK_WITHIN):
             return False
         self.drops += 1
-        self.done[f"{rule.method} {rule.kind.removeprefix('socket_')}"] += 1
+        self.done[self.last.replace("socket_", "")] += 1
         is_back = await until(lambda: self.watch.is_back(before), BACK_WITHIN)
-        for stale in self.exchange.streams.at(self.path)[:-1]:
-            # A frozen one has not noticed that its client left; it must not meet the next rule.
-            stale.socket.reset()
+        # A frozen one has not noticed that its client left; it must not meet the next rule.
+        await self.at.tidy(self.path)
         return is_back
 
-    def _hang_up(self) -> None:
-        streams, way = self.exchange.streams, self.luck.randrange(3)
+    async def _hang_up(self) -> None:
+        way = self.luck.randrange(3)
         code = (None, None, 1001)[way]
-        self.drops += bool(streams.hang_up(self.path, code=code, reset=way == 1))
+        self.drops += bool(await self.at.hang_up(self.path, code, way == 1))
 
     async def torment(self, has_more) -> None:
         """Hit it until there have been enough drops."""
@@ -112,52 +114,39 @@ class Victim:
             if not await self.hit():
                 self.lost += self.watch.missing() or 1
                 told = f"{self.path} after {self.last}: {self.watch.status()}"
-                self.notes.append(f"{told} {self.exchange.streams.as_json()}")
+                self.notes.append(f"{told} {await self.at.sessions()}")
                 return
-            _forget_spent(self.exchange)
             await asyncio.sleep(self.luck.uniform(0.0, 0.2))
 
 
-def _forget_spent(exchange: Exchange) -> None:
-    struck = {id(each.rule) for each in exchange.state.faults.applied}
-    left = [rule for rule in exchange.state.faults.rules if id(rule) not in struck]
-    exchange.clear_faults()
-    for rule in left:
-        exchange.add_fault(rule)
+class Memory:
+    """What this process holds once it is warm, and how much more in the end."""
 
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._warm = 0
 
-async def trade(broker: AlpacaBroker, luck: random.Random, placed: list[str]) -> None:
-    """Orders of all kinds, for as long as it is let."""
-    while True:
-        symbol, side = luck.choice(SYMBOLS), luck.choice(("buy", "buy", "sell"))
-        way = luck.randrange(6)
-        try:
-            if way == 0:
-                order = await broker.place_order(
-                    symbol, 1, "buy", order_type="limit", limit_price=Decimal(1)
-                )
-                placed.append(order.id)
-                await broker.cancel_order(order.id)
-            else:
-                # The large ones fill in several executions.
-                qty = luck.choice((1, 2, 5, 4_000))
-                placed.append((await broker.place_order(symbol, qty, side)).id)
-        except errors.ConnectorError:
-            pass
-        await asyncio.sleep(0.05)
+    def _now(self) -> int:
+        gc.collect()
+        if (give_back := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+            # What is free and not given back to the system is nobody's.
+            give_back(0)
+        return self._process.memory_info().rss
 
+    def begin(self) -> None:
+        """It is warm."""
+        self._warm = self._now()
 
-async def _sample(process: psutil.Process, peak: list[int]) -> None:
-    while True:
-        peak[0] = max(peak[0], process.memory_info().rss)
-        await asyncio.sleep(0.1)
+    def growth(self) -> float:
+        """Since then, in MB."""
+        return round((self._now() - self._warm) / 1e6, 1)
 
 
 class Storm:
     """One run: who listens, what is hit, what came of it."""
 
-    def __init__(self, drops: int, seed: int, exchange: Exchange) -> None:
-        self.exchange = exchange
+    def __init__(self, drops: int, seed: int, venue: Venue) -> None:
+        self.venue = venue
         self.luck = random.Random(seed)
         self.drops = drops
         self.spans: dict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
@@ -171,17 +160,23 @@ class Storm:
             place = (event.connector.split(".")[0], event.channel, event.symbol)
             self.spans[place].append((event.from_ns, event.to_ns))
 
+    @property
+    def done(self) -> int:
+        """Drops so far."""
+        return sum(each.drops for each in self.victims)
+
     def has_more(self) -> bool:
         """Whether there are drops to come."""
-        return sum(each.drops for each in self.victims) < self.drops
+        return self.done < self.drops
 
-    def connectors(self):
+    def is_warm(self) -> bool:
+        """Whether what grows from now on grows for ever."""
+        return self.done >= min(WARM, self.drops // 3)
+
+    async def connectors(self):
         """The three connectors, each with a feed of its own."""
-        self.exchange.add_account(*ACCOUNT, cash=Decimal(10**10))
-        ours = {"api_key": ACCOUNT[0], "api_secret": ACCOUNT[1], "breaker_failures": 1000}
-        generous = {"requests_per_minute": 1_000_000}
-        alpaca = {**self.exchange.settings("alpaca"), **ours, **generous}
-        polygon = {**self.exchange.settings("polygon"), **generous}
+        alpaca = await self.venue.settings("alpaca")
+        polygon = await self.venue.settings("polygon")
         listeners = [self.hear]
         return (
             AlpacaData(
@@ -195,13 +190,23 @@ class Storm:
     def victim(self, venue: str, path: str, watch) -> None:
         """One more feed that is to be hit."""
         luck = random.Random(self.luck.random())
-        self.victims.append(Victim(self.exchange, venue, path, watch, luck))
+        self.victims.append(Victim(self.venue, venue, path, watch, luck))
+
+    async def rage(self) -> tuple[list[str], float]:
+        """All of it, while orders are traded: which ones, and how much memory it cost in MB."""
+        memory = Memory()
+        await self.venue.begin_trading()
+        raging = [asyncio.create_task(each.torment(self.has_more)) for each in self.victims]
+        await until(self.is_warm, 5 * BACK_WITHIN)
+        memory.begin()
+        await asyncio.gather(*raging)
+        placed = await self.venue.end_trading()
+        await self.venue.calm()
+        return placed, memory.growth()
 
 
 async def _weather(storm: Storm) -> dict[str, object]:
-    alpaca, polygon, broker = storm.connectors()
-    placed: list[str] = []
-    process, peak = psutil.Process(), [0]
+    alpaca, polygon, broker = await storm.connectors()
     async with alpaca, polygon, broker:
         watches = [Watch("alpaca", alpaca, SYMBOLS), Watch("polygon", polygon, SYMBOLS)]
         orders = OrderWatch(broker)
@@ -210,23 +215,14 @@ async def _weather(storm: Storm) -> dict[str, object]:
         storm.victim("alpaca_data", "/v2/sip", watches[0])
         storm.victim("polygon", "/stocks", watches[1])
         storm.victim("alpaca_trading", "/stream", orders)
-        before = process.memory_info().rss
-        aside = [
-            asyncio.create_task(trade(broker, storm.luck, placed)),
-            asyncio.create_task(_sample(process, peak)),
-        ]
-        await asyncio.gather(*(each.torment(storm.has_more) for each in storm.victims))
-        storm.exchange.clear_faults()
-        for task in aside:
-            task.cancel()
-        await asyncio.gather(*aside, return_exceptions=True)
-        notes = [note for each in storm.victims for note in each.notes]
+        placed, growth = await storm.rage()
         silent: list[str] = []
         for watch, path in zip(watches, ("/v2/sip", "/stocks"), strict=True):
-            silent += await watch.silent(next(iter(storm.exchange.streams.at(path)), None))
-        missed = await orders.missed(placed, storm.exchange)
-        market = storm.exchange.state.market
-        unreported = [row for watch in watches for row in watch.unreported(market, storm.spans)]
+            silent += await watch.silent(storm.venue, path)
+        missed = await orders.missed(placed)
+        unreported: list[str] = []
+        for watch in watches:
+            unreported += await watch.unreported(storm.venue, storm.spans)
         repeated = [row for watch in (*watches, orders) for row in watch.repeated]
         unaccounted = sum(watch.unaccounted() for watch in watches)
     return {
@@ -235,8 +231,8 @@ async def _weather(storm: Storm) -> dict[str, object]:
         "lost_order_updates": len(missed),
         "repeated_rows": len(repeated),
         "unaccounted_rows": unaccounted,
-        "peak_memory_growth_mb": round((max(peak[0], before) - before) / 1e6, 1),
-        "drops": sum(each.drops for each in storm.victims),
+        "memory_growth_mb": growth,
+        "drops": storm.done,
         "orders": len(placed),
         "rows": sum(watch.rows for watch in watches),
         "slow_consumers": {
@@ -244,7 +240,10 @@ async def _weather(storm: Storm) -> dict[str, object]:
         },
         "steps": dict(sorted(sum((each.done for each in storm.victims), Counter()).items())),
         "reported": dict(sorted(storm.reported.items())),
-        "notes": [*notes, *silent[:5], *unreported[:5], *missed[:5], *repeated[:5]],
+        "notes": [
+            *(note for each in storm.victims for note in each.notes),
+            *(note for notes in (silent, unreported, missed, repeated) for note in notes[:5]),
+        ],
     }
 
 
@@ -259,20 +258,15 @@ VIOLATIONS = (
 
 def is_clean(result: dict[str, object]) -> bool:
     """Whether everything held."""
-    return not any(result[name] for name in VIOLATIONS) and (
-        result["peak_memory_growth_mb"] <= MEMORY
-    )
+    return not any(result[name] for name in VIOLATIONS) and result["memory_growth_mb"] <= MEMORY
 
 
-async def storm(drops: int, seed: int) -> dict[str, object]:
+async def storm(drops: int, seed: int, venue: Venue) -> dict[str, object]:
     """Drop connections, and compare what was heard with what there was."""
     started = time.perf_counter()
     with ExitStack() as stack:
         _in_a_hurry(stack)
-        async with Exchange(seed=seed, venues=("alpaca_trading", "alpaca_data", "polygon")) as at:
-            at.state.limits.per_minute.update(dict.fromkeys(at.state.limits.per_minute))
-            # One that is frozen does not notice that its client has left.
-            at.streams.settings.connections = None
+        async with venue as at:
             result = await _weather(Storm(drops, seed, at))
     return {**result, "seed": seed, "seconds": round(time.perf_counter() - started, 1)}
 
@@ -282,6 +276,6 @@ def run(drops: int, seed: int) -> dict[str, object]:
 
     async def bounded() -> dict[str, object]:
         async with asyncio.timeout(90 + 5 * drops):
-            return await storm(drops, seed)
+            return await storm(drops, seed, RemoteVenue(seed))
 
     return asyncio.run(bounded())

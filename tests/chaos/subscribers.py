@@ -108,10 +108,11 @@ class Watch:
         """How the feed is."""
         return self._data.get_stream_status()[0]
 
-    async def silent(self, session) -> list[str]:
+    async def silent(self, venue, path: str) -> list[str]:
         """Topics that the venue does not send any more, or of which nothing comes."""
         self._fresh.clear()
-        # A symbol is traded every few seconds only: one of them shows that trades come.
+        # A symbol is traded every few seconds only: time goes faster, and one trade is enough.
+        await venue.advance(10.0)
         quotes = {("quotes", symbol) for symbol in self._symbols}
         trades = {("trades", symbol) for symbol in self._symbols}
         await until(
@@ -119,7 +120,7 @@ class Watch:
         )
         found = [f"{self.name}: nothing of {topic}" for topic in quotes - self._fresh.keys()]
         found += [f"{self.name}: no trades"] * (not trades & self._fresh.keys())
-        short = self.status().wanted - (session.topics if session is not None else 0)
+        short = self.status().wanted - await venue.topics(path)
         return [*found, *[f"{self.name}: the venue does not send it"] * max(0, short)]
 
     def unaccounted(self) -> int:
@@ -130,21 +131,20 @@ class Watch:
         quotes = self._read[1] + self.conflated + len(self._slow_quotes._queue)
         return abs(self._quick_trades - trades) + abs(self._quick_quotes - quotes)
 
-    def unreported(self, market, spans) -> list[str]:
+    async def unreported(self, venue, spans) -> list[str]:
         """Rows that there were, that nobody was given, in no gap that was reported."""
         missing = []
         for (channel, symbol), (first, last) in self._span.items():
             known = spans.get((self.name, channel, symbol), [])
             gaps = [(begin // self._unit, end // self._unit + 1) for begin, end in known]
-            rows = getattr(market, channel)(symbol, first, last)
-            for row in rows:
-                at = row.time_ns // self._unit
+            for time_ns, id in await venue.happened(channel, symbol, first, last):
+                at = time_ns // self._unit
                 if channel == "trades":
-                    is_heard = str(row.id) in self._trades[symbol]
+                    is_heard = id in self._trades[symbol]
                 else:
                     is_heard = at in self._quotes[symbol]
                 if not is_heard and not any(begin <= at <= end for begin, end in gaps):
-                    missing.append(f"{self.name} {channel} {symbol} at {row.time_ns}")
+                    missing.append(f"{self.name} {channel} {symbol} at {time_ns}")
         return missing
 
 
@@ -192,9 +192,8 @@ class OrderWatch:
         """How the feed is."""
         return self._quick.feeds[0]
 
-    async def missed(self, placed: list[str], exchange) -> list[str]:
+    async def missed(self, placed: list[str]) -> list[str]:
         """Orders whose end, and executions whose quantity, a consumer did not hear of."""
-        await exchange.settle()
         orders = [
             order async for order in self._broker.iter_orders(status="all") if order.id in placed
         ]

@@ -187,21 +187,27 @@ class AlpacaOrderStream:
 
     async def reconcile(self, gap: Gap) -> list[OrderUpdate]:
         """What happened to orders in a gap; with none before it, what is open now."""
-        before = set(self._heard.open)
+        before, listed = set(self._heard.open), set[str]()
         now: dict[str, Order] = {}
         async for order in self._books.iter_orders(status="open"):
-            now[order.id] = order
+            self._take(order, now, listed)
         if gap.from_ns == gap.to_ns:
             for order in now.values():
                 self._heard.begin_with(order)
             return self._news(now, gap)
         since = utc_from_ns(gap.from_ns) - _MARGIN
         async for order in self._books.iter_orders(status="all", after=since):
-            now.setdefault(order.id, order)
-        for order_id in before - now.keys():
+            self._take(order, now, listed)
+        for order_id in before - listed:
             now[order_id] = await self._books.get_order(order_id)
         fills = await self._missed_fills(gap, now)
         return [*fills, *self._news(now, gap)]
+
+    def _take(self, order: Order, news: dict[str, Order], listed: set[str]) -> None:
+        # There may be thousands of the last minutes; only what is not known is kept.
+        if order.id not in listed and not self._heard.is_known(order):
+            news[order.id] = order
+        listed.add(order.id)
 
     def _news(self, now: dict[str, Order], gap: Gap) -> list[OrderUpdate]:
         fresh = [order for order in now.values() if not self._heard.is_known(order)]
@@ -213,11 +219,13 @@ class AlpacaOrderStream:
         """Executions that nobody told of; those of which the total was told are no news."""
         found: list[OrderUpdate] = []
         since = utc_from_ns(gap.from_ns) - _MARGIN
-        listed = [fill async for fill in self._books.iter_fills(after=since)]
+        listed = [
+            fill
+            async for fill in self._books.iter_fills(after=since)
+            if fill.cumulative_qty is None
+            or fill.cumulative_qty > self._heard.filled(fill.order_id)
+        ]
         for fill in reversed(listed):
-            known = self._heard.filled(fill.order_id)
-            if fill.cumulative_qty is not None and fill.cumulative_qty <= known:
-                continue
             order = orders.get(fill.order_id)
             if order is None or order.filled_qty < (fill.cumulative_qty or 0):
                 # It was traded after its order was asked for, and its end may be due to that.
