@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sentio_async import errors
 from sentio_async.streams.book import Topic
+
+if TYPE_CHECKING:
+    from sentio_async.streams.desk import Desk, Read
 
 __all__ = [
     "Authenticated",
@@ -113,6 +116,10 @@ class Dialect(Protocol):
 
     def decode_each(self, payload: bytes, /) -> tuple[Sequence[Any], int]:
         """The messages that can be read, and how many cannot; kinds never heard of are neither."""
+        ...
+
+    def reader(self, desk: Desk, /) -> Read:
+        """What reads the messages of a frame; ``desk.read`` where nothing is faster."""
         ...
 
     def opening(self) -> Sequence[Frame]:

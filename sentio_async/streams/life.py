@@ -18,6 +18,7 @@ from sentio_async.clock import SYSTEM_CLOCK
 from sentio_async.streams import reports
 from sentio_async.streams.book import Topic
 from sentio_async.streams.context import Context, Ending, FeedState
+from sentio_async.streams.desk import Desk
 from sentio_async.streams.dialect import (
     Authenticated,
     Confirmed,
@@ -29,6 +30,7 @@ from sentio_async.streams.dialect import (
 )
 from sentio_async.streams.healing import Healer
 from sentio_async.streams.hours import Hours
+from sentio_async.streams.routing import Channel
 from sentio_async.streams.silence import Silence
 from sentio_async.streams.socket import Closing, OpenSocket, Socket
 
@@ -71,7 +73,6 @@ class Life:
         self._silence = silence
         self._hours = hours
         self._owner = owner
-        self._failed = owner.failed
         self._ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._socket: Socket | None = None
         self._login_by = float("inf")
@@ -85,16 +86,14 @@ class Life:
         self._offset_ns = 0
         self._decode = context.dialect.decode
         channels = context.router.channels
-        lanes = {
-            kind: (
-                lane.read,
-                channels[lane.channel],
-                channels[lane.channel].routes.get,
-                channels[lane.channel].others,
-            )
-            for kind, lane in context.dialect.lanes.items()
-        }
-        self._lane_of = lanes.get
+        desk = Desk(
+            context.dialect.lanes,
+            channels,
+            control=self._control,
+            unreadable=self._unreadable,
+            failed=owner.failed,
+        )
+        self._read = context.dialect.reader(desk)
         self._before = {name: channel.last for name, channel in channels.items()}
 
     @property
@@ -159,27 +158,7 @@ class Life:
             messages = self._decode(payload)
         except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
             messages = self._decode_each(payload, exc)
-        received_ns = int(self._time() * 1e9) + self._offset_ns
-        lane_of = self._lane_of
-        for raw in messages:
-            lane = lane_of(type(raw))
-            if lane is None:
-                self._control(raw)
-                continue
-            read, channel, route_of, others = lane
-            try:
-                row = read(raw, received_ns)
-            except Exception as exc:  # noqa: BLE001 (one bad row is told of and costs no other)
-                self._skip(1, exc)
-                if channel.plan.is_essential:
-                    self.end(Ending(f"{channel.name}: a row cannot be read"))
-                continue
-            channel.last = row
-            for target in (route_of(row.symbol) or others).targets:
-                try:
-                    target(row)
-                except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
-                    self._failed(target, exc)
+        self._read(messages, int(self._time() * 1e9) + self._offset_ns)
 
     def closed(self, closing: Closing) -> None:
         """The connection is gone."""
@@ -205,6 +184,11 @@ class Life:
     def _skip(self, count: int, exc: Exception) -> None:
         reason = f"{type(exc).__name__}: {exc}"[:200]
         self._context.tell(reports.FrameSkipped, count=count, reason=reason)
+
+    def _unreadable(self, channel: Channel, exc: Exception) -> None:
+        self._skip(1, exc)
+        if channel.plan.is_essential:
+            self.end(Ending(f"{channel.name}: a row cannot be read"))
 
     def _control(self, raw: Any) -> None:
         if self._ended.done():

@@ -1,8 +1,8 @@
 """Which rows go to whom.  No I/O.
 
-A ``Route`` is one topic: its targets are plain callables, and a row goes to all of them.  While a
-gap is being filled the only target is a list that holds what arrives; afterwards everything is
-released in order.
+A ``Route`` is one topic: a row of it is given to ``deliver``, which is the consumer's own function
+where there is but one.  While a gap is being filled it is a list that holds what arrives;
+afterwards everything is released in order.
 """
 
 from __future__ import annotations
@@ -33,23 +33,33 @@ class Route:
     def __init__(self, topic: Topic, plan: Plan, hold_limit: int, failed: Failed) -> None:
         self.topic = topic
         self.consumers: list[Consumer[Any]] = []
-        # Of rows that are told once the keys are kept, which is as good and much less.
-        rows = min(plan.memory, _NEWEST) if plan.is_unique else plan.memory
-        self.recent: deque[Any] = deque(maxlen=max(1, rows))
-        """The last rows, by which a gap knows where it begins."""
+        self.last: Any = None
+        """The last row that came; whoever calls ``deliver`` sets it."""
         self.held: deque[Any] | None = None
         """What arrives while a gap is being filled."""
         self.gap_from_ns: int | None = None
         """Where the gap begins, from the loss of the connection until it is dealt with."""
-        self.targets: tuple[Target, ...] = ()
-        """Where rows go now."""
-        self._listening: tuple[Target, ...] = ()
+        self._listening = self._to_all(())
+        self.deliver: Target = self._listening
+        """Takes a row; what it raises is for ``failed``."""
         self._seen: dict[Any, None] = {}
         self._told: frozenset[Any] = frozenset()
         self._told_until = 0
         self._plan = plan
         self._hold_limit = hold_limit
         self._failed = failed
+        self._is_remembered = False
+        # Of rows that are told once the keys are kept, which is as good and much less.
+        rows = min(plan.memory, _NEWEST) if plan.is_unique else plan.memory
+        self._memory: deque[Any] = deque(maxlen=max(1, rows))
+
+    @property
+    def recent(self) -> Sequence[Any]:
+        """The last rows that were handed on, by which a gap knows where it begins."""
+        if self._plan.backfill is not None:
+            return self._memory
+        # Nothing is ever held here: what came was handed on.
+        return (self.last,) if self._is_remembered and self.last is not None else ()
 
     @property
     def known(self) -> set[Any]:
@@ -58,15 +68,29 @@ class Route:
 
     def hear(self, targets: Iterable[Target], *, is_remembered: bool) -> None:
         """Let these have the rows."""
-        memory: tuple[Target, ...] = (self.recent.append,) if is_remembered else ()
-        self._listening = (*memory, *targets)
-        if self._plan.is_unique:
-            self._listening = (self._once(self._listening),)
+        self._is_remembered = is_remembered
+        keeps = is_remembered and self._plan.backfill is not None
+        everyone = (self._memory.append, *targets) if keeps else tuple(targets)
+        listening = self._to_all(everyone)
+        self._listening = self._once(listening) if self._plan.is_unique else listening
         if self.held is None:
             self._open()
 
+    def _to_all(self, targets: tuple[Target, ...]) -> Target:
+        if len(targets) == 1:
+            return targets[0]
+
+        def give(row: Any) -> None:
+            for target in targets:
+                try:
+                    target(row)
+                except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+                    self._failed(target, exc)
+
+        return give
+
     def _open(self) -> None:
-        self.targets = (self._unless_told,) if self._told else self._listening
+        self.deliver = self._unless_told if self._told else self._listening
 
     def _unless_told(self, row: Any) -> None:
         """History may be ahead of the stream: what it has told comes once more."""
@@ -74,10 +98,10 @@ class Route:
             return
         if row.time_ns > self._told_until:
             self._told = frozenset()
-            self.targets = self._listening
+            self.deliver = self._listening
         self._give(row, self._listening)
 
-    def _once(self, targets: tuple[Target, ...]) -> Target:
+    def _once(self, target: Target) -> Target:
         seen, most = self._seen, self._plan.memory
 
         def hand_on_once(row: Any) -> None:
@@ -87,22 +111,21 @@ class Route:
             seen[key] = None
             if len(seen) > most:
                 del seen[next(iter(seen))]
-            self._give(row, targets)
+            self._give(row, target)
 
         return hand_on_once
 
-    def _give(self, row: Any, targets: tuple[Target, ...]) -> None:
-        for target in targets:
-            try:
-                target(row)
-            except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
-                self._failed(target, exc)
+    def _give(self, row: Any, target: Target) -> None:
+        try:
+            target(row)
+        except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+            self._failed(target, exc)
 
     def hold(self) -> None:
         """Keep what arrives instead of handing it on."""
         if self.held is None:
             self.held = deque(maxlen=self._hold_limit)
-        self.targets = (self.held.append,)
+        self.deliver = self.held.append
 
     @property
     def is_overfull(self) -> bool:

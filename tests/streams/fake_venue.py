@@ -11,6 +11,7 @@ import msgspec
 from sentio_async import errors
 from sentio_async.models import Trade
 from sentio_async.streams import Feed, FeedSettings, Plan, Topic, World
+from sentio_async.streams.desk import Desk, Read
 from sentio_async.streams.dialect import (
     Authenticated,
     Confirmed,
@@ -105,6 +106,9 @@ class Dialect:
             except msgspec.DecodeError:
                 bad += 1
         return good, bad
+
+    def reader(self, desk: Desk) -> Read:
+        return desk.read
 
     def opening(self) -> Sequence[str]:
         return ()

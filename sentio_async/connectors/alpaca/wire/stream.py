@@ -16,6 +16,7 @@ from sentio_async.connectors.alpaca.wire.data_rows import Feed
 from sentio_async.connectors.alpaca.wire.stream_messages import DATA
 from sentio_async.connectors.alpaca.wire.stream_rows import lanes
 from sentio_async.streams.book import Topic
+from sentio_async.streams.desk import Desk, Read
 from sentio_async.streams.dialect import (
     Authenticated,
     Confirmed,
@@ -156,6 +157,10 @@ class AlpacaMarketDialect:
         """Message by message; text may come although MessagePack was asked for."""
         codec = _JSON if payload[:1] == b"[" else self._codec
         return codec.decode_each(payload)
+
+    def reader(self, desk: Desk) -> Read:
+        """One by one."""
+        return desk.read
 
     def opening(self) -> Sequence[Frame]:
         """Alpaca greets first."""

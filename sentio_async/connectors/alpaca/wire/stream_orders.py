@@ -20,6 +20,7 @@ from sentio_async.connectors.alpaca.wire.stream import Keys
 from sentio_async.http.reading import decimal_or_none, ns_from_text, utc_from_ns
 from sentio_async.models import Fill, Order, OrderUpdate
 from sentio_async.streams.book import EVERYTHING, Topic
+from sentio_async.streams.desk import Desk, Read
 from sentio_async.streams.dialect import (
     Authenticated,
     Confirmed,
@@ -142,6 +143,10 @@ class AlpacaOrderDialect:
             return (), 1
         known = ("trade_updates", "authorization", "listening")
         return (), int(raw.get("stream", "trade_updates") in known)
+
+    def reader(self, desk: Desk) -> Read:
+        """One by one."""
+        return desk.read
 
     def opening(self) -> Sequence[Frame]:
         """The login; this stream does not greet."""

@@ -19,6 +19,7 @@ from sentio_async.connectors.polygon.wire.stream_rows import lanes
 from sentio_async.connectors.polygon.wire.tickers import asset_class
 from sentio_async.models import AssetClass
 from sentio_async.streams.book import EVERYTHING, Topic
+from sentio_async.streams.desk import Desk, Read
 from sentio_async.streams.dialect import (
     Authenticated,
     Confirmed,
@@ -110,6 +111,10 @@ class PolygonDialect:
             except _TROUBLE:
                 bad += _is_known(piece)
         return good, bad
+
+    def reader(self, desk: Desk) -> Read:
+        """One by one."""
+        return desk.read
 
     def opening(self) -> Sequence[Frame]:
         """Massive greets first."""
