@@ -25,6 +25,7 @@ from sentio_async.http.problems import from_answer, from_problem, without_echo
 from sentio_async.http.received import note_arrival, skipped_rows
 from sentio_async.http.redaction import redactor
 from sentio_async.http.wire_json import decode_json
+from sentio_async.models.page import SkippedRow
 from sentio_async.resilience.breaker import BreakerPolicy, CircuitBreaker
 from sentio_async.resilience.bulkhead import Bulkhead
 from sentio_async.resilience.cache import SingleFlight
@@ -54,6 +55,7 @@ class _Route(NamedTuple):
     pipeline: Pipeline
     work: Work
     limiter: Limiter
+    max_body: int
 
 
 class Session:
@@ -124,7 +126,7 @@ class Session:
     ) -> Coroutine[Any, Any, T]:
         route = self._routes.get((call.endpoint, call.cost)) or self._route(call)
         seconds = self._config.timeouts.total if timeout is None else timeout
-        attempt = partial(self._attempt, call)
+        attempt = partial(self._attempt, call, route)
         return route.pipeline.run(attempt, route.work, within=seconds, retry=retry)
 
     def _failed(self, error: Exception) -> None:
@@ -141,19 +143,21 @@ class Session:
             repeatable=endpoint.repeatable,
             bucket=endpoint.bucket,
         )
-        route = _Route(self._pipeline(call), work, self._limiter(endpoint.bucket))
+        most = endpoint.max_body or self._config.max_body_bytes
+        route = _Route(self._pipeline(call), work, self._limiter(endpoint.bucket), most)
         self._routes[endpoint, call.cost] = route
         return route
 
-    async def _attempt(self, call: Call[T], expires_at: float) -> T:
+    async def _attempt(self, call: Call[T], route: _Route, expires_at: float) -> T:
         """One exchange; a 401 gets one more with fresh proof, where there is a way to get it."""
         try:
             proof = self._proofs
-            answer = await self._exchange(call, expires_at)
-            self._observe(call, answer)
+            answer = await self._exchange(call, route, expires_at)
+            if answer.notes:
+                self._observe(call, route, answer)
             if answer.status == 401 and await self._refresh(proof):
-                answer = await self._exchange(call, expires_at)
-                self._observe(call, answer)
+                answer = await self._exchange(call, route, expires_at)
+                self._observe(call, route, answer)
             if call.heard is not None:
                 await call.heard(answer.body)
             return self._read(call, answer)
@@ -165,7 +169,9 @@ class Session:
                 exc.message = f"{self.host}: {exc.message}; is it up, and the address right?"
             raise
 
-    def _exchange(self, call: Call[Any], expires_at: float) -> Coroutine[Any, Any, Answer]:
+    def _exchange(
+        self, call: Call[Any], route: _Route, expires_at: float
+    ) -> Coroutine[Any, Any, Answer]:
         endpoint = call.endpoint
         headers = call.headers
         if endpoint.authenticated:
@@ -177,7 +183,7 @@ class Session:
             call.target,
             headers,
             call.body,
-            endpoint.max_body or self._config.max_body_bytes,
+            route.max_body,
             endpoint.priority,
         )
         resources = self._resources
@@ -220,37 +226,38 @@ class Session:
         else:
             self.stats.last_success_at = now = self._now()
             note_arrival(value, now)
-            self._tell_of_skipped(call, value)
+            for row in skipped_rows(value):
+                self._tell_of_skipped(call, row)
             return value
         if isinstance(error, errors.DecodeError):
             _describe(error, answer)
         raise without_echo(error, answer)
 
     def _value_in(self, call: Call[T], answer: Answer) -> T:
-        raw = call.endpoint.decode(answer.body) if answer.body else None
-        check = call.endpoint.api.check
-        problem = None if check is None else check(raw)
-        if problem is not None:
+        endpoint = call.endpoint
+        raw = endpoint.decode(answer.body) if answer.body else None
+        check = endpoint.api.check
+        if check is not None and (problem := check(raw)) is not None:
             raise from_problem(problem, answer, raw, now=self._now())
         return call.read(raw)
 
-    def _tell_of_skipped(self, call: Call[Any], value: Any) -> None:
-        for row in skipped_rows(value):
-            at, label = self._resources.clock.time(), self._config.label
-            self._tell(RowSkipped(at, label, call.endpoint.label, row.index, row.reason))
+    def _tell_of_skipped(self, call: Call[Any], row: SkippedRow) -> None:
+        at, label = self._resources.clock.time(), self._config.label
+        self._tell(RowSkipped(at, label, call.endpoint.label, row.index, row.reason))
 
-    def _observe(self, call: Call[Any], answer: Answer) -> None:
+    def _observe(self, call: Call[Any], route: _Route, answer: Answer) -> None:
         """What the vendor says of its quota can only tighten ours."""
-        limit = _whole(answer.notes.get("x-ratelimit-limit"))
-        left = _whole(answer.notes.get("x-ratelimit-remaining"))
+        notes = answer.notes
+        limit = _whole(notes.get("x-ratelimit-limit"))
+        left = _whole(notes.get("x-ratelimit-remaining"))
         if limit is None and left is None:
             return
-        limiter = self._routes[call.endpoint, call.cost].limiter
         if not self._resources.listeners:
-            limiter.observe(limit=limit, remaining=left, reset_in=lambda: self._reset_in(answer))
+            reset = partial(self._reset_in, answer)
+            route.limiter.observe(limit=limit, remaining=left, reset_in=reset)
             return
         reset_in = self._reset_in(answer)
-        limiter.observe(limit=limit, remaining=left, reset_in=reset_in)
+        route.limiter.observe(limit=limit, remaining=left, reset_in=reset_in)
         at, label = self._resources.clock.time(), self._config.label
         operation, bucket = call.endpoint.label, call.endpoint.bucket
         self._tell(LimitObserved(at, label, operation, bucket, limit, left, reset_in))
@@ -338,7 +345,7 @@ def _kind_of(call: Call[Any]) -> str:
 
 def _whole(text: str | None) -> int | None:
     """A count from a header; anything else says nothing."""
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+    return int(text) if text and text.isdigit() and text.isascii() else None
 
 
 def _decoded_or_none(answer: Answer) -> Any:
