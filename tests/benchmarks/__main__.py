@@ -3,13 +3,14 @@
 import argparse
 import sys
 
-from tests.benchmarks import gateway, streams, transport, vendors
+from tests.benchmarks import batch, gateway, streams, transport, vendors
 from tests.benchmarks.measure import Row, Settings
 
 SETS = {
     "transport": transport.rows,
     "gateway": gateway.rows,
     "vendors": vendors.rows,
+    "batch": batch.rows,
     "streams": streams.rows,
 }
 """What is measured: each gives rows, given the names that were asked for and the settings."""

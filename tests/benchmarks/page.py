@@ -17,6 +17,7 @@ PEERS = ("httpx", "aiohttp", "alpaca-py", "massive", "msgspec", "httptools")
 SETS = {
     "transport": "One small GET, at 1, 10 and 100 at a time, and 1,000 at once",
     "vendors": "The vendors' own clients, the same work",
+    "batch": "Many symbols, many connections",
     "streams": "Streams, a message from the socket to the consumer",
 }
 REASONS = {
@@ -37,6 +38,11 @@ REASONS = {
     "vendors.massive.snapshot": "A call's own cost, as for one quote.",
     "vendors.massive.snapshots": "A snapshot is six objects, each made in Python from the row.",
     "vendors.massive.aggregates": "As Alpaca's bars.",
+    "batch.wall": "The rest of the wall time is sending and decoding, on a core that the server and "
+    "others shared.",
+    "batch.connections.busy": "Python's garbage collector: what a thousand calls hold is looked at "
+    "again and again while it is young. Without it (`busy_gc_off`) a call costs the same, and the "
+    "least that a GET costs (`raw`) grows more.",
 }
 INTRO = """# Performance
 
@@ -62,6 +68,12 @@ NOTES = {
   httpx with the least.
 - `gather1000`: 1,000 calls at once on a server that takes 100 ms, with the server's time; `opened`:
   new connections meanwhile.
+""",
+    "batch": """- `wall`: 1,000 quotes from a server that answers after 50 ms, in requests side by side, with those
+  50 ms; `last1000`: one request each at 100 a second, with the quota's own time.
+- `symbols`: CPU of a symbol in a batch, with that of a batch of a tenth.
+- `connections`: CPU of a call, 1,000 at a time with 10 at a time (`busy`); 10 at a time while 1,000
+  connections are open with 10 (`idle`).
 """,
     "vendors": """alpaca-py and massive are synchronous, and called as their documentation
 shows, against answers of the vendors' shapes; ours has all resilience on. Bars are columns with us,

@@ -70,7 +70,8 @@ def burst(call):
     return run
 
 
-async def _raw(url, concurrency, stack):
+async def raw_calls(url, concurrency, stack):
+    """The least that so many GETs at a time cost."""
     connections = await raw.connect(url, concurrency)
     data = raw.request(url, PATH)
     stack.callback(lambda: [connection.close() for connection in connections])
@@ -124,7 +125,7 @@ async def _clients(url, concurrency, stack):
     stock = await stack.enter_async_context(_stock(concurrency))
     mine, theirs = a_session(url, ours), a_session(url, stock)
     clients = {
-        "raw": (await _raw(url, concurrency, stack), 1000),
+        "raw": (await raw_calls(url, concurrency, stack), 1000),
         "pool": (burst(_pool(url, ours)), 1000),
         "exchange": (burst(_exchange(url, ours)), 1000),
         "session": (burst(lambda: mine.send(quote("AAPL"))), 500),

@@ -100,7 +100,7 @@ def snapshot(ticker, number=0):
 def _alpaca(path, query):
     parts = path.strip("/").split("/")
     wanted = query.get("symbols", [""])[0].split(",")
-    if path == "/v2/stocks/quotes/latest":
+    if path.endswith("/quotes/latest") and wanted[0]:
         return {"quotes": {name: quote(index) for index, name in enumerate(wanted)}}
     if path == "/v2/stocks/bars" or parts[-1] == "bars":
         symbol = wanted[0] or parts[2]
@@ -126,6 +126,9 @@ def _massive(path, query, base):
         counts = {"ticker": ticker, "queryCount": size, "resultsCount": size, "count": size}
         further = {"next_url": f"{base}{path}?cursor=1"} if more else {}
         return {**head, **counts, "adjusted": True, "results": rows, **further}
+    if parts[1] == "last":
+        quote = {"P": 159.99, "S": 5, "X": 11, "p": 159.98, "s": 3, "x": 12, "t": START_S * 10**9}
+        return {**head, "results": {"T": parts[-1], "q": 83480742, "z": 3, **quote}}
     if parts[-1] != "tickers":
         return {**head, "ticker": snapshot(parts[-1])}
     wanted = query["tickers"][0].split(",") if "tickers" in query else symbols(WHOLE_MARKET)
@@ -133,14 +136,14 @@ def _massive(path, query, base):
     return {**head, "count": len(rows), "tickers": rows}
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def answer_to(target, host):
     """The bytes that answer a GET."""
     url = urlsplit(target)
     query = parse_qs(url.query)
     if url.path == "/v1/marketstatus/now":
         return _whole(_json(STATUS))
-    if "/aggs/" in url.path or "/snapshot/" in url.path:
+    if any(part in url.path for part in ("/aggs/", "/snapshot/", "/v2/last/")):
         return _whole(_json(_massive(url.path, query, f"http://{host}")))
     return _whole(_json(_alpaca(url.path, query)))
 
@@ -164,6 +167,9 @@ class _Venue(asyncio.Protocol):
 
     orders = 0
 
+    def __init__(self, delay):
+        self._delay = delay
+
     def connection_made(self, transport):
         self._transport = transport
         self._left = b""
@@ -180,9 +186,13 @@ class _Venue(asyncio.Protocol):
             body, self._left = rest[:size], rest[size:]
             method, target, _ = line.split(" ")
             if method == "POST":
-                self._transport.write(_whole(self._order(json.loads(body))))
+                answer = _whole(self._order(json.loads(body)))
             else:
-                self._transport.write(answer_to(target, fields["host"]))
+                answer = answer_to(target, fields["host"])
+            if self._delay:
+                asyncio.get_running_loop().call_later(self._delay, self._transport.write, answer)
+            else:
+                self._transport.write(answer)
 
     def _order(self, asked):
         _Venue.orders += 1
@@ -191,13 +201,13 @@ class _Venue(asyncio.Protocol):
         return _json({**ORDER, "id": own, "client_order_id": given})
 
 
-def _serve(line):
+def _serve(line, delay):
     async def main():
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        server = await loop.create_server(_Venue, "127.0.0.1", 0)
+        server = await loop.create_server(lambda: _Venue(delay), "127.0.0.1", 0, backlog=2048)
         line.send(server.sockets[0].getsockname()[1])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(600):
@@ -207,11 +217,11 @@ def _serve(line):
 
 
 @contextlib.contextmanager
-def venue():
-    """The base URL of both vendors."""
+def venue(delay=0.0):
+    """The base URL of both vendors; they answer after so many seconds."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, delay), daemon=True)
     process.start()
     if not ours.poll(20):
         raise RuntimeError("the server did not start")
