@@ -38,8 +38,8 @@ REASONS = {
     "vendors.massive.snapshot": "A call's own cost, as for one quote.",
     "vendors.massive.snapshots": "A snapshot is six objects, each made in Python from the row.",
     "vendors.massive.aggregates": "As Alpaca's bars.",
-    "batch.wall": "The rest of the wall time is sending and decoding, on a core that the server and "
-    "others shared.",
+    "batch.wall": "The rest of the wall time is sending and decoding, on a core that the server "
+    "and others shared.",
     "batch.connections.busy": "Python's garbage collector: what a thousand calls hold is looked at "
     "again and again while it is young. Without it (`busy_gc_off`) a call costs the same, and the "
     "least that a GET costs (`raw`) grows more.",
@@ -69,8 +69,10 @@ NOTES = {
 - `gather1000`: 1,000 calls at once on a server that takes 100 ms, with the server's time; `opened`:
   new connections meanwhile.
 """,
-    "batch": """- `wall`: 1,000 quotes from a server that answers after 50 ms, in requests side by side, with those
-  50 ms; `last1000`: one request each at 100 a second, with the quota's own time.
+    "batch": """What each line compares, ours with its peer:
+
+- `wall`: 1,000 quotes from a server that answers after 50 ms, in requests side by side, with
+  those 50 ms; `last1000`: one request each at 100 a second, with the quota's own time.
 - `symbols`: CPU of a symbol in a batch, with that of a batch of a tenth.
 - `connections`: CPU of a call, 1,000 at a time with 10 at a time (`busy`); 10 at a time while 1,000
   connections are open with 10 (`idle`).
