@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from sentio_async import errors
@@ -27,6 +26,7 @@ T = TypeVar("T")
 W = TypeVar("W")
 
 _DIGITS = 9
+_MOST_KEPT = 4096
 _ENOUGH = 1000
 """So many bad rows before the first good one, and the others are no better: millions take long."""
 
@@ -49,10 +49,18 @@ def decimal_or_none(value: Any) -> Decimal | None:
     return None if value is None or value == "" else decimal(value)
 
 
-@lru_cache(maxsize=4096)
-def _second_ns(text: str) -> int:
+class _Seconds(dict[str, int]):
     """Epoch nanoseconds of ``YYYY-MM-DDTHH:MM:SS`` in UTC; rows of one answer share seconds."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+
+    def __missing__(self, text: str) -> int:
+        ns = int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+        if len(self) >= _MOST_KEPT:
+            self.clear()  # time goes on, and what was read long ago does not come again
+        self[text] = ns
+        return ns
+
+
+_seconds = _Seconds()
 
 
 def ns_from_text(text: str) -> int:
@@ -62,7 +70,7 @@ def ns_from_text(text: str) -> int:
             fraction = text[20:-1]
             if len(fraction) != _DIGITS:
                 fraction = fraction.ljust(_DIGITS, "0")[:_DIGITS]
-            return _second_ns(text[:19]) + int(fraction)
+            return _seconds[text[:19]] + int(fraction)
         return _ns_with_offset(text)
     except (ValueError, TypeError) as exc:
         raise errors.DecodeError(f"a time is needed, not {text!r}") from exc

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any
 
-import msgspec
+from msgspec.structs import force_setattr
 
 from sentio_async.models.bars import Bars
 from sentio_async.models.batch import Batch
@@ -56,11 +57,17 @@ def note_arrival(value: Any, at: datetime) -> None:
     """
     if not _with_latest[value.__class__]:
         return
-    rows = [value] if isinstance(value, _LATEST) else [row for _, row in value.items()]
     ns = (at - _EPOCH) // _MICROSECOND * 1000
-    for row in rows:
-        if isinstance(row, _LATEST):
-            _stamp(row, ns)
+    if isinstance(value, _LATEST):
+        _stamp(value, ns)
+        return
+    try:
+        # Mostly all are quotes, or all trades; asking each of them for its kind takes longer.
+        any(map(force_setattr, value.values(), repeat("received_ns"), repeat(ns)))
+    except (AttributeError, TypeError):
+        for row in value.values():
+            if isinstance(row, _LATEST):
+                _stamp(row, ns)
 
 
 _LATEST = (Quote, Trade, Snapshot, OptionSnapshot)
@@ -74,4 +81,4 @@ def _stamp(row: Any, ns: int) -> None:
                 _stamp(part, ns)
     else:
         # Nobody has seen the row yet, so it is as frozen as before.
-        msgspec.structs.force_setattr(row, "received_ns", ns)
+        force_setattr(row, "received_ns", ns)

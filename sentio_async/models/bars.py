@@ -7,8 +7,10 @@ A column is an ``array`` of float64 (times: int64 nanoseconds), 64 bytes a bar i
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from struct import error as struct_error
+from struct import pack
 from typing import Any, Self, overload
 
 from sentio_async import errors
@@ -18,6 +20,7 @@ from sentio_async.models.page import SkippedRow
 __all__ = ["Bars"]
 
 _FLOATS = ("open", "high", "low", "close", "volume", "vwap")
+_COLUMNS = {"times_ns": "q", **dict.fromkeys(_FLOATS, "d"), "trade_count": "q"}
 _NAN = float("nan")
 
 
@@ -93,11 +96,29 @@ class Bars(Sequence[Bar]):
         self.vwap.append(_NAN)
         self.trade_count.append(-1)
 
+    def add_columns(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Add many bars at once: a value a bar for each column, by its name.
+
+        Raises ValueError, and adds none, if a column is missing or too short, or a value is no
+        number.
+        """
+        sizes = {len(values) for values in columns.values()}
+        if columns.keys() != _COLUMNS.keys() or len(sizes) != 1:
+            raise ValueError(f"bars need as many values of each of {', '.join(_COLUMNS)}")
+        (size,) = sizes
+        try:
+            # An array takes twice as long to read a list.
+            packed = [pack(f"{size}{kind}", *columns[name]) for name, kind in _COLUMNS.items()]
+        except struct_error as exc:
+            raise ValueError(f"a value of a bar is no number that fits: {exc}") from exc
+        for name, values in zip(_COLUMNS, packed, strict=True):
+            getattr(self, name).frombytes(values)
+
     def extend(self, other: Bars) -> None:
         """Add all bars of the same series."""
         if other.symbol != self.symbol:
             raise ValueError(f"bars of {other.symbol} do not continue bars of {self.symbol}")
-        for name in ("times_ns", *_FLOATS, "trade_count"):
+        for name in _COLUMNS:
             getattr(self, name).extend(getattr(other, name))
         self.is_delayed = self.is_delayed or other.is_delayed
         self.skipped += other.skipped
@@ -113,28 +134,43 @@ class Bars(Sequence[Bar]):
         if isinstance(index, slice):
             part = Bars(self.symbol, provider=self.provider, step=self.step, feed=self.feed)
             part.is_delayed, part.skipped = self.is_delayed, self.skipped
-            part.skipped = self.skipped
-            for name in ("times_ns", *_FLOATS, "trade_count"):
+            for name in _COLUMNS:
                 setattr(part, name, getattr(self, name)[index])
             return part
         count, vwap = self.trade_count[index], self.vwap[index]
         return Bar(
-            symbol=self.symbol,
-            time_ns=self.times_ns[index],
-            provider=self.provider,
+            self.symbol,
+            self.times_ns[index],
+            self.provider,
+            self.open[index],
+            self.high[index],
+            self.low[index],
+            self.close[index],
+            self.volume[index],
+            None if count < 0 else count,
+            None if vwap != vwap else vwap,
             feed=self.feed,
             is_delayed=self.is_delayed,
-            open=self.open[index],
-            high=self.high[index],
-            low=self.low[index],
-            close=self.close[index],
-            volume=self.volume[index],
-            trade_count=None if count < 0 else count,
-            vwap=None if vwap != vwap else vwap,
         )
 
     def __iter__(self) -> Iterator[Bar]:
-        return (self[index] for index in range(len(self)))
+        symbol, provider, feed, is_delayed = self.symbol, self.provider, self.feed, self.is_delayed
+        columns = [getattr(self, name) for name in _COLUMNS]
+        for time_ns, start, high, low, end, volume, vwap, count in zip(*columns, strict=True):
+            yield Bar(
+                symbol,
+                time_ns,
+                provider,
+                start,
+                high,
+                low,
+                end,
+                volume,
+                None if count < 0 else count,
+                None if vwap != vwap else vwap,
+                feed=feed,
+                is_delayed=is_delayed,
+            )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Bars):
@@ -156,5 +192,4 @@ class Bars(Sequence[Bar]):
 
     def to_columns(self) -> dict[str, Any]:
         """The columns by name, as the arrays they are."""
-        names = ("times_ns", *_FLOATS, "trade_count")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _COLUMNS}

@@ -40,6 +40,10 @@ class Batch(Generic[T]):
         """Each symbol with its value or its error."""
         return iter(self._results.items())
 
+    def values(self) -> Iterator[T | ConnectorError]:
+        """The value or the error of each symbol."""
+        return iter(self._results.values())
+
     @property
     def found(self) -> dict[str, T]:
         """The values by symbol."""

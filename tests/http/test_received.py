@@ -26,11 +26,13 @@ def test_a_latest_quote_says_when_it_came():
 
 
 def test_each_of_a_batch_says_when_it_came_and_an_error_does_not():
-    found = a_quote()
+    first, last, bare = a_quote(), a_quote(), Snapshot(symbol="AAPL", provider="test")
+    unknown = errors.SymbolNotFoundError("NOPE")
 
-    note_arrival(Batch({"AAPL": found, "NOPE": errors.SymbolNotFoundError("NOPE")}), AT)
+    note_arrival(Batch({"AAPL": first, "NOPE": unknown, "NEW": bare, "KO": last}), AT)
 
-    assert found.received_ns == 1767323045678901000
+    assert {first.received_ns, last.received_ns} == {1767323045678901000}
+    assert not hasattr(unknown, "received_ns")
 
 
 def test_history_keeps_no_time_of_arrival():

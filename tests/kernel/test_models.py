@@ -300,6 +300,21 @@ def test_bars_are_rows_and_columns():
         bars.exact("symbol")
 
 
+def test_columns_are_added_whole_or_not_at_all():
+    bars = some_bars(2)
+    columns = {name: list(values) for name, values in bars.to_columns().items()}
+
+    bars.add_columns(columns)
+
+    assert list(bars) == list(some_bars(2)) * 2
+    for bad in ({"close": [1.0]}, {"close": [1.0, None]}, {"times_ns": [0, 2**63]}):
+        with pytest.raises(ValueError, match="bar"):
+            bars.add_columns({**columns, **bad})
+    with pytest.raises(ValueError, match="vwap"):
+        bars.add_columns({name: columns[name] for name in columns if name != "vwap"})
+    assert {len(values) for values in bars.to_columns().values()} == {4}
+
+
 def test_a_slice_of_bars_is_bars():
     bars = some_bars()
     bars.skipped = (SkippedRow(0, "bad"),)

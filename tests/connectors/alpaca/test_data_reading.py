@@ -119,6 +119,37 @@ def test_a_stock_without_rows_is_no_rows():
     assert len(read(data_stocks.latest_quotes(STOCK), {"quotes": None})) == 0
 
 
+def test_null_in_a_bar_is_nothing_said():
+    rows = [a_bar(n=None, vw=None), a_bar(n=7, vw=1.5), a_bar()]
+    bars = read(data_stock.bars_of("KO", "1Day"), {"bars": rows, "symbol": "KO"}).items["KO"]
+    latest = read(data_stock.latest_bar_of("KO"), {"symbol": "KO", "bar": rows[0]})["KO"]
+
+    assert [bar.trade_count for bar in bars] == [None, 7, None]
+    assert [bar.vwap for bar in bars] == [None, 1.5, None]
+    assert (latest.trade_count, latest.vwap) == (None, None)
+
+
+@pytest.mark.parametrize("place", [0, 77, 199])
+def test_a_time_that_is_none_costs_one_row_of_many(place):
+    trades, bars = [a_trade() for _ in range(200)], [a_bar() for _ in range(200)]
+    quotes = {f"S{number}": a_quote() for number in range(200)}
+    trades[place], bars[place] = a_trade(t="soon"), a_bar(t="2026-13-02T15:04:00Z")
+    quotes[f"S{place}"] = a_quote(t="2026-03-02T15:04:61Z")
+
+    past = read(data_stock.trades_of("KO"), {"trades": trades, "symbol": "KO"}).items["KO"]
+    series = read(data_stock.bars_of("KO", "1Min"), {"bars": bars, "symbol": "KO"}).items["KO"]
+    latest = read(data_stocks.latest_quotes(list(quotes)), {"quotes": quotes})
+
+    assert (len(past), [row.index for row in past.skipped]) == (199, [place])
+    assert (len(series), [row.index for row in series.skipped]) == (199, [place])
+    assert list(latest.errors) == [f"S{place}"]
+
+
+def test_times_that_are_none_at_all_are_an_error():
+    with pytest.raises(errors.DecodeError):
+        read(data_stock.bars_of("KO", "1Min"), {"bars": [a_bar(t="soon")], "symbol": "KO"})
+
+
 def test_latest_of_one_stock_is_under_its_symbol():
     quote = read(data_stock.latest_quote_of("KO"), {"symbol": "KO", "quote": a_quote()})
     trade = read(data_stock.latest_trade_of("KO"), {"symbol": "KO", "trade": a_trade()})

@@ -58,7 +58,7 @@ class RawBook(msgspec.Struct):
 
 def read_books(raw: rows.Latest, *, feed: rows.Feed = rows.ANY_FEED) -> Batch[OrderBook]:
     """The order book of each pair."""
-    return rows.each(raw, _read_book, feed)
+    return rows.each(raw, rows.one_by_one(_read_book), feed)
 
 
 def _read_book(symbol: str, raw: RawBook, _feed: rows.Feed) -> OrderBook:

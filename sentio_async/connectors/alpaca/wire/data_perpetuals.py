@@ -40,7 +40,7 @@ class RawPricing(msgspec.Struct, gc=False):
 
 def read_pricing(raw: rows.Latest, *, feed: rows.Feed = rows.ANY_FEED) -> Batch[PerpetualPricing]:
     """How each perpetual is priced."""
-    return rows.each(raw, _read_pricing, feed)
+    return rows.each(raw, rows.one_by_one(_read_pricing), feed)
 
 
 def _read_pricing(symbol: str, raw: RawPricing, _feed: rows.Feed) -> PerpetualPricing:

@@ -120,32 +120,32 @@ def _bond_quote(symbol: str, raw: RawBondQuote, _feed: rows.Feed) -> BondQuote:
 
 def read_rates(raw: rows.History) -> Page[dict[str, Rows[CurrencyRate]]]:
     """Rates by pair, and where the rest is."""
-    return rows.page_of(raw, _rate, rows.ANY_FEED)
+    return rows.page_of(raw, rows.one_by_one(_rate), rows.ANY_FEED)
 
 
 def read_latest_rates(raw: rows.Latest) -> Batch[CurrencyRate]:
     """The latest rate of each pair."""
-    return rows.each(raw, _rate, rows.ANY_FEED)
+    return rows.each(raw, rows.one_by_one(_rate), rows.ANY_FEED)
 
 
 def read_index_values(raw: rows.History) -> Page[dict[str, Rows[IndexValue]]]:
     """Values by index, and where the rest is."""
-    return rows.page_of(raw, _index, rows.ANY_FEED)
+    return rows.page_of(raw, rows.one_by_one(_index), rows.ANY_FEED)
 
 
 def read_latest_index_values(raw: rows.Latest) -> Batch[IndexValue]:
     """The latest value of each index."""
-    return rows.each(raw, _index, rows.ANY_FEED)
+    return rows.each(raw, rows.one_by_one(_index), rows.ANY_FEED)
 
 
 def read_bond_prices(raw: rows.Latest) -> Batch[BondPrice]:
     """The latest price of each bond."""
-    return rows.each(raw, _bond_price, rows.ANY_FEED)
+    return rows.each(raw, rows.one_by_one(_bond_price), rows.ANY_FEED)
 
 
 def read_bond_quotes(raw: rows.Latest) -> Batch[BondQuote]:
     """The latest quote of each bond."""
-    return rows.each(raw, _bond_quote, rows.ANY_FEED)
+    return rows.each(raw, rows.one_by_one(_bond_quote), rows.ANY_FEED)
 
 
 _RATE_STEPS = re.compile(r"5S(?:ec)?|1(?:T|Min)|1D(?:ay)?")

@@ -64,7 +64,7 @@ def read_auctions(
     raw: rows.History, *, feed: rows.Feed = rows.ANY_FEED
 ) -> Page[dict[str, Rows[DayAuctions]]]:
     """Each day's auctions by symbol, and where the rest is."""
-    return rows.page_of(raw, _read_day, feed)
+    return rows.page_of(raw, rows.one_by_one(_read_day), feed)
 
 
 def _read_day(symbol: str, raw: RawAuctions, feed: rows.Feed) -> DayAuctions:
