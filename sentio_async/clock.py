@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from asyncio import get_running_loop
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Protocol
@@ -46,7 +47,7 @@ class SystemClock:
     def time(self) -> float:
         """Seconds of the running loop; outside a loop, of the monotonic clock."""
         try:
-            return asyncio.get_running_loop().time()
+            return get_running_loop().time()
         except RuntimeError:
             return time.monotonic()
 

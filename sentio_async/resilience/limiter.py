@@ -259,10 +259,12 @@ class Limiter:
         """
         if not self._logs:
             return
-        now = self._time()
         log = self._logs[0]
         if len(self._logs) > 1:
             log = max(self._logs, key=lambda each: each.span)
+        if remaining and remaining >= log.limit - log.used - log.claim and log.is_said(limit):
+            return  # as nearly always: nothing that was not known
+        now = self._time()
         log.trim(now)
         if limit is not None and limit > 0:
             log.limit = min(limit, log.configured)

@@ -69,6 +69,10 @@ class WindowLog:
         self.claim = 0
         self.claim_until = 0.0
 
+    def is_said(self, limit: int | None) -> bool:
+        """A vendor's word for the limit that changes nothing."""
+        return limit is None or limit <= 0 or min(limit, self.configured) == self.limit
+
     def trim(self, now: float) -> None:
         """Forget what no longer counts."""
         entries, span = self.entries, self.span
