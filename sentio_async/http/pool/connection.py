@@ -15,8 +15,10 @@ import httpcore
 import httptools
 
 from sentio_async import errors
-from sentio_async.http.pool.message import Fields, Reply, Request
+from sentio_async.http.pool.incoming import Incoming
+from sentio_async.http.pool.message import Reply, Request
 from sentio_async.http.pool.stream import Stream
+from sentio_async.http.pool.strict import not_http
 
 if TYPE_CHECKING:
     from sentio_async.http.pool.lane import Lane
@@ -27,32 +29,17 @@ MOST_OF_A_HEAD = 64 * 1024
 """Status line and header lines of an answer, in bytes."""
 MOST_AROUND_A_BYTE = 8
 """What may be sent around one byte of a body, such as the size and the lines of a chunk."""
-_FINAL = 200
-"""Smaller statuses only announce an answer."""
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(Incoming, asyncio.BufferedProtocol):
     """Carries one request at a time."""
 
     __slots__ = (
-        "_body",
-        "_buffer",
-        "_fields",
-        "_has_head",
-        "_is_complete",
         "_is_held",
         "_is_over",
         "_is_paused",
-        "_is_reusable",
         "_lane",
-        "_parser",
-        "_reason",
-        "_received",
-        "_request",
         "_room",
-        "_size",
-        "_status",
-        "_stream",
         "_transport",
         "_waiter",
         "is_reused",
@@ -62,26 +49,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
-        self._buffer = lane.buffer
-        self._parser = httptools.HttpResponseParser(self)
+        super().__init__(lane.buffer)
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
-        self._request: Request | None = None
         self._waiter: asyncio.Future[Reply] | None = None
         self._room: asyncio.Future[None] | None = None
-        self._stream: Stream | None = None
         self._is_over = self._is_paused = self._is_held = self.is_reused = False
         self.is_uploading = False
         """More of the request's body is to be written."""
         self.until = math.inf
         """The loop time at which it is looked at: what it waits for has not come, or it is idle."""
-        self._prepare()
-
-    def _prepare(self) -> None:
-        self._fields: Fields = []
-        self._body: bytes | bytearray = b""
-        self._size = self._received = self._status = 0
-        self._reason = b""
-        self._has_head = self._is_complete = self._is_reusable = False
 
     # What the pool and its callers do.
 
@@ -215,12 +191,12 @@ class Connection(asyncio.BufferedProtocol):
         if self._request is None:
             self.end()
             return
-        self._received += nbytes
+        received, self._received = self._received, self._received + nbytes
         try:
-            self._parser.feed_data(self._buffer[:nbytes])
+            self._feed(received, nbytes)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             if not self._is_complete:
-                self.fail(_not_http(exc))
+                self.fail(not_http(exc))
                 return
             self._is_reusable = False
         if self._is_complete:
@@ -278,71 +254,14 @@ class Connection(asyncio.BufferedProtocol):
         if self._request is not None and not self._has_head:
             self._wait_for(self._request.waits.read)
 
-    # What the parser finds.
-
-    def on_message_begin(self) -> None:
-        """An answer begins; after a complete one, nobody has asked for it."""
-        if self._is_complete:
-            self._is_reusable = False
-
-    def on_status(self, reason: bytes) -> None:
-        """The words of the status line."""
-        if not self._is_complete:
-            self._reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header line, or a trailer, which is not kept."""
-        if not self._has_head:
-            self._fields.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """The head is whole."""
-        if self._is_complete:
-            return
-        status = self._parser.get_status_code()
-        if status < _FINAL:
-            return
-        self._status, self._has_head = status, True
-        request = cast("Request", self._request)
-        if request.is_head:
-            # llhttp does not know that no body follows, so it is of no more use.
-            self._is_complete = True
-        if self._stream is not None:
-            self._show_head(self._stream, request)
-
-    def _show_head(self, stream: Stream, request: Request) -> None:
+    def _show_head(self) -> None:
+        stream, request = cast("Stream", self._stream), cast("Request", self._request)
         stream.version = self._parser.get_http_version()
         waiter, self._waiter = self._waiter, None
         self.until = request.expires_at
         self._lane.watch(self.until)
         if waiter is not None and not waiter.done():
             waiter.set_result(Reply(self._status, self._reason, self._fields, b""))
-
-    def on_body(self, piece: bytes) -> None:
-        """Some of the body."""
-        if self._is_complete:
-            self._is_reusable = False
-            return
-        self._size += len(piece)
-        if self._stream is not None:
-            self._stream.feed(piece)
-        elif not self._body:
-            self._body = piece
-        else:
-            # One buffer: a piece of its own for each chunk of two bytes takes 30 times as much.
-            if isinstance(self._body, bytes):
-                self._body = bytearray(self._body)
-            self._body += piece
-
-    def on_message_complete(self) -> None:
-        """The answer is whole; 100 and its like only announce one."""
-        if self._is_complete:
-            return
-        if not self._has_head:
-            self._fields, self._reason = [], b""
-            return
-        self._is_reusable = self._parser.should_keep_alive()
-        self._is_complete = True
 
     # How it ends.
 
@@ -374,8 +293,3 @@ class Connection(asyncio.BufferedProtocol):
             stream.end(error)
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
-
-
-def _not_http(exc: Exception) -> Exception:
-    kind = "another protocol" if isinstance(exc, httptools.HttpParserUpgrade) else str(exc)
-    return httpcore.RemoteProtocolError(f"answer is not HTTP: {kind}")

@@ -52,9 +52,12 @@ async def no_socket_left():
 
 
 async def test_the_next_address_is_tried_when_one_refuses():
-    async with serving(always(answer(b"hello"))) as server:
-        async with no_socket_left(), a_pool(["127.0.0.9", "::1", "127.0.0.1"]) as pool:
-            assert (await ask(pool, server.port)).body == b"hello"
+    async with (
+        serving(always(answer(b"hello"))) as server,
+        no_socket_left(),
+        a_pool(["127.0.0.9", "::1", "127.0.0.1"]) as pool,
+    ):
+        assert (await ask(pool, server.port)).body == b"hello"
 
 
 async def test_when_all_refuse_the_last_of_their_errors_is_told():

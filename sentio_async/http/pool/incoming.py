@@ -1,0 +1,180 @@
+"""One answer, as llhttp finds it in the bytes that come.
+
+The parser is in its strict mode, and watched all the same: see ``strict``.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import httptools
+
+from sentio_async.http.pool.message import Fields, Request
+from sentio_async.http.pool.stream import Stream
+from sentio_async.http.pool.strict import (
+    FIRST_BYTE,
+    check_coding,
+    check_reason,
+    may_be_padded,
+    refused,
+)
+
+__all__ = ["Incoming"]
+
+_FINAL = 200
+"""Smaller statuses only announce an answer."""
+_FIRST = 100
+_ANNOUNCES = ord("1")
+"""In place of a status' first digit, as in 100."""
+_WITHOUT_BODY = (204, 304)
+_ENDS_OF_LINES = b"\r\n"
+
+
+class Incoming:
+    """The parts of the answer to ``_request`` that have come so far."""
+
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_fields",
+        "_has_head",
+        "_is_announced",
+        "_is_complete",
+        "_is_padded",
+        "_is_reusable",
+        "_parser",
+        "_reason",
+        "_received",
+        "_request",
+        "_size",
+        "_status",
+        "_stream",
+        "_text",
+    )
+
+    def __init__(self, buffer: memoryview) -> None:
+        self._buffer = buffer
+        self._text = cast("bytearray", buffer.obj)
+        self._parser = httptools.HttpResponseParser(self)
+        self._request: Request | None = None
+        self._stream: Stream | None = None
+        self._is_padded = False
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self._fields: Fields = []
+        self._body: bytes | bytearray = b""
+        self._size = self._received = self._status = 0
+        self._reason = b""
+        self._has_head = self._is_complete = self._is_reusable = False
+        self._is_announced = False
+
+    def _feed(self, received: int, nbytes: int) -> None:
+        """Read so many bytes in the buffer; ``received`` of this answer came before."""
+        text, start = self._text, 0
+        if not received:
+            if text[0] != FIRST_BYTE:
+                raise refused("it begins with something else")
+            self._is_padded = may_be_padded(text, nbytes)
+        if not self._has_head and (received or text[9] == _ANNOUNCES):
+            self._is_padded = True
+            start = self._feed_lines(nbytes)
+        if not start and text[nbytes - 1] not in _ENDS_OF_LINES:
+            self._parser.feed_data(self._buffer[:nbytes])
+            return
+        # The parser skips an empty line after an answer, and does not say so.
+        for end in (nbytes - 1, nbytes):
+            if start < end:
+                if self._is_complete:
+                    self._is_reusable = False
+                    return
+                self._parser.feed_data(self._buffer[start:end])
+                start = end
+
+    def _feed_lines(self, nbytes: int) -> int:
+        """Read the rest of the head, and how far it goes.
+
+        Line by line: the parser skips empty ones between an announcement and an answer.
+        """
+        start, text = 0, self._text
+        while not self._has_head and start < nbytes:
+            if self._is_announced and text[start] != FIRST_BYTE:
+                raise refused("an announcement is followed by something else")
+            self._is_announced = False
+            end = text.find(b"\n", start, nbytes) + 1 or nbytes
+            self._parser.feed_data(self._buffer[start:end])
+            start = end
+        return start
+
+    def _show_head(self) -> None:
+        """Tell whoever waits for the head, and not for the body, that it is whole."""
+        raise NotImplementedError
+
+    def on_message_begin(self) -> None:
+        """An answer begins; after a complete one, nobody has asked for it."""
+        if self._is_complete:
+            self._is_reusable = False
+
+    def on_status(self, reason: bytes) -> None:
+        """The words of the status line."""
+        if reason != b"OK":
+            check_reason(reason)
+        if not self._is_complete:
+            self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header line, or a trailer, which is not kept."""
+        if not self._has_head:
+            self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        if self._is_complete:
+            return
+        status = self._parser.get_status_code()
+        if status < _FINAL:
+            if status < _FIRST:
+                raise refused("a status that means nothing")
+            return
+        self._status, self._has_head = status, True
+        if self._is_padded:
+            self._fields = [(name, value.rstrip(b" \t")) for name, value in self._fields]
+        request = cast("Request", self._request)
+        if request.is_head or status in _WITHOUT_BODY:
+            check_coding(self._fields)
+        if request.is_head:
+            # llhttp does not know that no body follows, so it is of no more use.
+            self._is_complete = True
+        if self._stream is not None:
+            self._show_head()
+
+    def on_chunk_header(self) -> None:
+        """A chunk begins."""
+        if not self._size and not self._is_complete:
+            check_coding(self._fields)
+
+    def on_body(self, piece: bytes) -> None:
+        """Some of the body."""
+        if self._is_complete:
+            self._is_reusable = False
+            return
+        self._size += len(piece)
+        if self._stream is not None:
+            self._stream.feed(piece)
+        elif not self._body:
+            self._body = piece
+        else:
+            # One buffer: a piece of its own for each chunk of two bytes takes 30 times as much.
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += piece
+
+    def on_message_complete(self) -> None:
+        """The answer is whole; 100 and its like only announce one."""
+        if self._is_complete:
+            return
+        if not self._has_head:
+            self._fields, self._reason, self._is_announced = [], b"", True
+            return
+        self._is_reusable = self._parser.should_keep_alive()
+        self._is_complete = True

@@ -1,0 +1,1 @@
+"""Generated input against a second implementation of the same rules."""
