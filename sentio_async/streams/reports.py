@@ -16,6 +16,7 @@ __all__ = [
     "GapUnfilled",
     "RowsDropped",
     "TopicRefused",
+    "UpdatesMissed",
 ]
 
 
@@ -100,3 +101,10 @@ class GapUnfilled(Event):
     from_ns: int
     to_ns: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatesMissed(Event):
+    """Something happened to so many orders, and the stream said nothing although it was up."""
+
+    orders: int

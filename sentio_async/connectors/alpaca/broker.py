@@ -122,10 +122,14 @@ class AlpacaBroker(AlpacaExtras):
         return f"alpaca {'paper' if self._config.is_paper else 'live'} {self._account_id}"
 
     async def _place_order(self, order: OrderRequest) -> Order:
-        return await self._session.send(wire.orders.place_order(order), retry=None)
+        placed = await self._session.send(wire.orders.place_order(order), retry=None)
+        self._order_stream.expect(placed)
+        return placed
 
     async def _replace_order(self, order_id: str, change: OrderChange) -> Order:
-        return await self._session.send(wire.orders.replace_order(order_id, change), retry=None)
+        placed = await self._session.send(wire.orders.replace_order(order_id, change), retry=None)
+        self._order_stream.expect(placed)
+        return placed
 
     async def _cancel_order(self, order_id: str) -> None:
         await self._session.send(wire.orders.cancel_order(order_id))

@@ -60,6 +60,9 @@ class AlpacaConfig(BrokerConfig):
     """Where order updates come from, ``wss://``; the host of ``base_url`` if None."""
     data_stream_url: str | None = None
     """Where streamed prices come from; the stream's host of ``data_url`` if None."""
+    check_orders_every: float | None = Field(default=30.0, gt=0)
+    """How often, in seconds, open orders are compared with what the stream of order updates has
+    told, while somebody listens to it and an order is open; None for never."""
     data_requests_per_minute: int = Field(default=200, gt=0)
     """The limit of the data plan: 200 on Basic, 10,000 on Algo Trader Plus."""
     pages_at_once: int = Field(default=2, ge=1)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any
 
 from sentio_async.connectors.alpaca.config import AlpacaConfig
+from sentio_async.connectors.alpaca.heard import Heard
 from sentio_async.connectors.alpaca.stream import keys_of
+from sentio_async.connectors.alpaca.unheard import Lookout, OrderBooks
 from sentio_async.connectors.alpaca.wire.stream_orders import (
     ORDERS,
     AlpacaOrderDialect,
@@ -17,115 +16,20 @@ from sentio_async.connectors.alpaca.wire.stream_orders import (
     update_from_fill,
     update_from_order,
 )
+from sentio_async.events import tell
 from sentio_async.http.client import Resources
 from sentio_async.http.reading import utc_from_ns
-from sentio_async.models import Fill, Order, OrderUpdate
-from sentio_async.streams import Feed, Gap, Plan, World
+from sentio_async.models import Order, OrderUpdate
+from sentio_async.streams import Feed, Gap, Plan, World, reports
 from sentio_async.streams.dialect import Lane
 from sentio_async.streams.subscription import Part
 
-__all__ = ["AlpacaOrderStream", "Heard", "OrderBooks"]
+__all__ = ["AlpacaOrderStream"]
 
 _MARGIN = timedelta(minutes=5)
 """How far before the loss is looked: clocks differ, and the venue may have been late."""
-_ENDED = 10_000
-"""Ended orders that are remembered."""
-
-
-class OrderBooks(Protocol):
-    """Where orders and executions are asked for."""
-
-    async def get_order(self, order_id: str, *, nested: bool = False) -> Order:
-        """One order."""
-        ...
-
-    def iter_orders(self, *, status: str = "all", **filters: Any) -> AsyncIterator[Order]:
-        """Many orders."""
-        ...
-
-    def iter_fills(self, **filters: Any) -> AsyncIterator[Fill]:
-        """Executions."""
-        ...
-
-
-@dataclass(slots=True)
-class _Known:
-    """What was told of one order."""
-
-    state: tuple[str, Decimal] = ("", Decimal(0))
-    told: Decimal = Decimal(0)
-    """How much of it was told in executions, from the first one on."""
-    apart: tuple[Decimal, Decimal] | None = None
-    """An unbroken run of executions told after others that were not: from how much to how much."""
-
-    def tell(self, start: Decimal, end: Decimal) -> None:
-        """An execution took what is filled from ``start`` to ``end``."""
-        if start <= self.told:
-            self.told = max(self.told, end)
-        elif self.apart is not None and self.apart[0] <= start <= self.apart[1]:
-            self.apart = (self.apart[0], max(self.apart[1], end))
-        else:
-            self.apart = (start, end)
-        if self.apart is not None and self.apart[0] <= self.told:
-            self.told, self.apart = max(self.told, self.apart[1]), None
-
-
-class Heard:
-    """What has been told of each order: its state, and how much of it in executions."""
-
-    def __init__(self) -> None:
-        self.open: dict[str, _Known] = {}
-        self._ended: dict[str, _Known] = {}
-
-    def hear(self, update: OrderUpdate) -> None:
-        """An update came by itself; it may be ahead of executions that were missed."""
-        order = update.order
-        if update.is_fill and update.qty is not None:
-            self._of(order.id).tell(order.filled_qty - update.qty, order.filled_qty)
-        self.note(order)
-
-    def learn(self, fill: Fill) -> None:
-        """An execution was found in the venue's list."""
-        if fill.cumulative_qty is not None:
-            self._of(fill.order_id).tell(fill.cumulative_qty - fill.qty, fill.cumulative_qty)
-
-    def begin_with(self, order: Order) -> None:
-        """This is how an order is when it is first heard of: what was before is no news."""
-        self._of(order.id).tell(Decimal(0), order.filled_qty)
-
-    def _of(self, order_id: str) -> _Known:
-        known = self._ended.get(order_id) or self.open.get(order_id)
-        if known is None:
-            known = self.open[order_id] = _Known()
-        return known
-
-    def note(self, order: Order) -> None:
-        """An order was told of."""
-        known = self._of(order.id)
-        if not order.is_final:
-            # What is told late does not open again what has ended.
-            if order.id in self.open:
-                known.state = _state(order)
-            return
-        known.state = _state(order)
-        self.open.pop(order.id, None)
-        self._ended[order.id] = known
-        if len(self._ended) > _ENDED:
-            del self._ended[next(iter(self._ended))]
-
-    def is_known(self, order: Order) -> bool:
-        """Exactly this was told already."""
-        known = self.open.get(order.id) or self._ended.get(order.id)
-        return known is not None and known.state == _state(order)
-
-    def filled(self, order_id: str) -> Decimal:
-        """How much of an order was told in executions, without a hole before it."""
-        known = self.open.get(order_id) or self._ended.get(order_id)
-        return Decimal(0) if known is None else known.told
-
-
-def _state(order: Order) -> tuple[str, Decimal]:
-    return order.venue_status, order.filled_qty
+_SKEW = timedelta(seconds=10)
+"""By how much the venue's clock may differ from ours where nothing older is to be told."""
 
 
 class AlpacaOrderStream:
@@ -137,11 +41,17 @@ class AlpacaOrderStream:
         self._feed: Feed | None = None
         self._config = config
         self._resources = resources
+        self._begun_at = resources.clock.utcnow()
+        """Nothing that happened earlier is news."""
+        self._lookout: Lookout | None = None
+        if (every := config.check_orders_every) is not None:
+            self._lookout = Lookout(self._heard, books, self, every=every, clock=resources.clock)
 
     @property
     def part(self) -> Part:
         """The feed and its only topic."""
         if self._feed is None:
+            self._begun_at = self._resources.clock.utcnow() - _SKEW
             self._feed = self._make()
         return self._feed, (ORDERS,)
 
@@ -155,8 +65,29 @@ class AlpacaOrderStream:
         """Updates come, and nothing that was missed is still being found out."""
         return self._feed is not None and self._feed.is_current((ORDERS,))
 
+    @property
+    def is_wanted(self) -> bool:
+        """Somebody listens."""
+        return self._feed is not None and self._feed.status().wanted > 0
+
+    def expect(self, order: Order) -> None:
+        """An order was placed here: the stream is to tell what becomes of it."""
+        if self.is_wanted:
+            self._heard.expect(order)
+
+    def was_silent(self, orders: int) -> None:
+        """The socket lives and the stream does not: make it anew, and find out what happened."""
+        if self._feed is None:
+            return
+        at, name = self._resources.clock.time(), self._feed.name
+        event = reports.UpdatesMissed(at=at, connector=name, operation="stream", orders=orders)
+        tell(self._resources.listeners, event)
+        self._feed.start_over(f"nothing was told of {orders} orders")
+
     async def aclose(self) -> None:
         """End the connection."""
+        if self._lookout is not None:
+            self._lookout.end()
         if self._feed is not None:
             await self._feed.aclose()
 
@@ -187,25 +118,38 @@ class AlpacaOrderStream:
 
     async def reconcile(self, gap: Gap) -> list[OrderUpdate]:
         """What happened to orders in a gap; with none before it, what is open now."""
+        if self._lookout is not None:
+            self._lookout.begin()
+        is_first = gap.from_ns == gap.to_ns
         before, listed = set(self._heard.open), set[str]()
         now: dict[str, Order] = {}
         async for order in self._books.iter_orders(status="open"):
             self._take(order, now, listed)
-        if gap.from_ns == gap.to_ns:
+        if is_first:
             for order in now.values():
-                self._heard.begin_with(order)
-            return self._news(now, gap)
-        since = utc_from_ns(gap.from_ns) - _MARGIN
-        async for order in self._books.iter_orders(status="all", after=since):
-            self._take(order, now, listed)
+                if order.id not in before:
+                    self._heard.begin_with(order)
+            if not before:
+                return self._news(now, gap)
+        else:
+            async for order in self._books.iter_orders(status="all", after=self._since(gap)):
+                self._take(order, now, listed)
         for order_id in before - listed:
             now[order_id] = await self._books.get_order(order_id)
-        fills = await self._missed_fills(gap, now)
+        listed_until = {order.id: order.filled_qty for order in now.values()}
+        fills = await self._missed_fills(gap, now, before if is_first else None)
+        for order_id, qty in listed_until.items():
+            self._heard.has_looked_for(order_id, qty)
         return [*fills, *self._news(now, gap)]
+
+    def _since(self, gap: Gap) -> datetime:
+        if gap.from_ns == gap.to_ns:
+            return self._begun_at
+        return max(utc_from_ns(gap.from_ns) - _MARGIN, self._begun_at)
 
     def _take(self, order: Order, news: dict[str, Order], listed: set[str]) -> None:
         # There may be thousands of the last minutes; only what is not known is kept.
-        if order.id not in listed and not self._heard.is_known(order):
+        if order.id not in listed and self._heard.is_news(order):
             news[order.id] = order
         listed.add(order.id)
 
@@ -215,15 +159,15 @@ class AlpacaOrderStream:
             self._heard.note(order)
         return [update_from_order(order, gap.to_ns) for order in fresh]
 
-    async def _missed_fills(self, gap: Gap, orders: dict[str, Order]) -> list[OrderUpdate]:
+    async def _missed_fills(
+        self, gap: Gap, orders: dict[str, Order], only: set[str] | None
+    ) -> list[OrderUpdate]:
         """Executions that nobody told of; those of which the total was told are no news."""
         found: list[OrderUpdate] = []
-        since = utc_from_ns(gap.from_ns) - _MARGIN
         listed = [
             fill
-            async for fill in self._books.iter_fills(after=since)
-            if fill.cumulative_qty is None
-            or fill.cumulative_qty > self._heard.filled(fill.order_id)
+            async for fill in self._books.iter_fills(after=self._since(gap))
+            if (only is None or fill.order_id in only) and not self._heard.has_told(fill)
         ]
         for fill in reversed(listed):
             order = orders.get(fill.order_id)

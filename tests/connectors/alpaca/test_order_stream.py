@@ -9,12 +9,13 @@ from decimal import Decimal
 import pytest
 
 from sentio_async.connectors.alpaca.config import AlpacaConfig
-from sentio_async.connectors.alpaca.order_stream import AlpacaOrderStream, Heard
+from sentio_async.connectors.alpaca.heard import Heard
+from sentio_async.connectors.alpaca.order_stream import AlpacaOrderStream
 from sentio_async.connectors.alpaca.wire.orders import read_order
 from sentio_async.http.client import Resources
 from sentio_async.http.reading import utc_from_ns
 from sentio_async.models import Fill
-from sentio_async.streams import Policy, Subscription
+from sentio_async.streams import Policy, Subscription, reports
 from streams.fake_venue import VirtualClock, until
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -43,21 +44,25 @@ class Books:
         self.orders: dict[str, dict] = {}
         self.fills: list[Fill] = []
         self.is_down = False
+        self.asked = 0
 
     async def get_order(self, order_id, *, nested=False):
+        self.asked += 1
         return read_order(self.orders[order_id])
 
     async def iter_orders(self, *, status="all", **filters):
+        self.asked += 1
         if self.is_down:
             raise OSError("no answer")
         for raw in list(self.orders.values()):
             order = read_order(raw)
-            if status == "all" or not order.is_final:
+            if status == "all" or not (order.is_final or order.venue_status == "held"):
                 yield order
 
     async def iter_fills(self, **filters):
         for fill in self.fills:
-            yield fill
+            if fill.at >= filters["after"]:
+                yield fill
 
     def fill(self, order_id: str, qty: str, total: str, execution: str) -> None:
         at_ns = self.clock.ns()
@@ -118,16 +123,20 @@ class Venue:
 
 
 class Scene:
-    def __init__(self) -> None:
-        self.clock = VirtualClock()
+    def __init__(self, **settings) -> None:
+        self.clock, self.events_told = VirtualClock(), []
         self.books, self.venue, self.updates = Books(self.clock), Venue(), []
-        config = AlpacaConfig(api_key="PK" + "K" * 18, api_secret="S" * 20)
-        self.stream = AlpacaOrderStream(config, Resources(clock=self.clock), self.books)
+        config = AlpacaConfig(api_key="PK" + "K" * 18, api_secret="S" * 20, **settings)
+        resources = Resources(clock=self.clock, listeners=[self.events_told.append])
+        self.stream = AlpacaOrderStream(config, resources, self.books)
+
+    def listen(self) -> "Scene":
         feed, _ = self.stream.part
         feed._open = self.venue.open
         self.subscription = Subscription(
             [self.stream.part], Policy.KEEP, callback=self.updates.append
         )
+        return self
 
     async def tell(self, event: str, order: dict, **more) -> None:
         stamp = self.clock.utcnow().isoformat()
@@ -136,6 +145,9 @@ class Scene:
         )
         await asyncio.sleep(0.01)
 
+    def missed(self) -> list[int]:
+        return [e.orders for e in self.events_told if isinstance(e, reports.UpdatesMissed)]
+
     def events(self):
         return [
             (u.event, u.order.id, str(u.order.filled_qty), u.execution_id) for u in self.updates
@@ -143,7 +155,7 @@ class Scene:
 
 
 async def test_what_is_open_is_told_before_anything_else():
-    scene = Scene()
+    scene = Scene().listen()
     scene.books.orders = {"1": raw_order("1"), "2": raw_order("2", "filled", "10")}
     assert not scene.stream.is_current
 
@@ -155,7 +167,7 @@ async def test_what_is_open_is_told_before_anything_else():
 
 
 async def test_executions_during_a_loss_are_told_once_and_in_order():
-    scene = Scene()
+    scene = Scene().listen()
     scene.books.orders = {"1": raw_order("1")}
     await until(lambda: scene.stream.is_current)
     scene.books.fill("1", "2", "2", "e1")
@@ -175,7 +187,7 @@ async def test_executions_during_a_loss_are_told_once_and_in_order():
 
 
 async def test_executions_before_the_first_that_is_heard_of_an_order_are_told():
-    scene = Scene()
+    scene = Scene().listen()
     await until(lambda: scene.stream.is_current)
     scene.venue.drop()
     scene.books.fill("1", "2", "2", "e1")
@@ -193,7 +205,7 @@ async def test_executions_before_the_first_that_is_heard_of_an_order_are_told():
 
 
 async def test_updates_that_were_handed_on_are_not_kept():
-    scene = Scene()
+    scene = Scene().listen()
     await until(lambda: scene.stream.is_current)
     for number in range(100):
         await scene.tell("new", raw_order(str(number)), execution_id=f"e{number}")
@@ -208,7 +220,7 @@ async def test_updates_that_were_handed_on_are_not_kept():
 
 
 async def test_the_end_of_an_order_is_told_when_it_ended_while_it_was_asked_for():
-    scene = Scene()
+    scene = Scene().listen()
     scene.books.orders = {"1": raw_order("1")}
     await until(lambda: scene.stream.is_current)
     scene.venue.drop()
@@ -232,7 +244,7 @@ async def test_the_end_of_an_order_is_told_when_it_ended_while_it_was_asked_for(
 
 
 async def test_an_execution_in_the_middle_of_asking_is_told_after_the_next_loss():
-    scene = Scene()
+    scene = Scene().listen()
     scene.books.orders = {"1": raw_order("1")}
     await until(lambda: scene.stream.is_current)
     scene.venue.drop()
@@ -263,7 +275,7 @@ async def test_an_execution_in_the_middle_of_asking_is_told_after_the_next_loss(
 
 
 async def test_an_order_that_ended_meanwhile_is_found_although_it_is_in_no_list():
-    scene = Scene()
+    scene = Scene().listen()
     scene.books.orders = {"1": raw_order("1")}
     await until(lambda: scene.stream.is_current)
     scene.venue.drop()
@@ -285,7 +297,7 @@ async def test_an_order_that_ended_meanwhile_is_found_although_it_is_in_no_list(
 
 
 async def test_nothing_is_current_while_the_venue_cannot_be_asked():
-    scene = Scene()
+    scene = Scene().listen()
     await until(lambda: scene.stream.is_current)
     scene.books.is_down = True
     scene.venue.drop()
@@ -303,7 +315,7 @@ async def test_nothing_is_current_while_the_venue_cannot_be_asked():
 
 
 async def test_an_update_that_cannot_be_read_makes_it_ask():
-    scene = Scene()
+    scene = Scene().listen()
     await until(lambda: scene.stream.is_current)
     await scene.tell("fill", {"id": "9"})
     scene.books.orders = {"9": raw_order("9")}
@@ -321,3 +333,99 @@ async def test_what_has_ended_is_not_opened_again_by_a_late_word():
     heard.note(read_order(raw_order("1", "partially_filled", "5")))
     assert heard.open == {}
     assert heard.is_known(read_order(raw_order("1", "filled", "10")))
+
+
+async def test_a_stream_that_has_gone_silent_is_noticed_while_an_order_is_open():
+    scene = Scene().listen()
+    scene.books.orders = {"1": raw_order("1")}
+    await until(lambda: scene.stream.is_current)
+    scene.books.fill("1", "10", "10", "e1")
+
+    await asyncio.sleep(31)
+    assert scene.missed() == []
+    await asyncio.sleep(4)
+    await until(lambda: scene.stream.is_current)
+
+    assert scene.missed() == [1]
+    assert scene.venue.connections == 2
+    assert [(u.event, u.execution_id) for u in scene.updates[1:]] == [
+        ("fill", "e1"),
+        ("reconciled", None),
+    ]
+    assert scene.updates[-1].order.is_final
+    await scene.stream.aclose()
+
+
+async def test_an_order_that_was_placed_here_and_never_told_of_is_noticed():
+    scene = Scene().listen()
+    await until(lambda: scene.stream.is_current)
+    scene.books.orders = {"5": raw_order("5")}
+    scene.stream.expect(read_order(scene.books.orders["5"]))
+    scene.books.fill("5", "10", "10", "e5")
+
+    await asyncio.sleep(40)
+
+    assert scene.missed() == [1]
+    assert [u.execution_id for u in scene.updates if u.is_fill] == ["e5"]
+    assert scene.updates[-1].order.is_final
+    await scene.stream.aclose()
+
+
+async def test_nobody_is_asked_while_no_order_is_open_and_not_often_otherwise():
+    scene = Scene(check_orders_every=10.0).listen()
+    await until(lambda: scene.stream.is_current)
+    asked = scene.books.asked
+    await asyncio.sleep(3600)
+    assert scene.books.asked == asked
+
+    scene.books.orders = {"1": raw_order("1")}
+    await scene.tell("new", scene.books.orders["1"])
+    await asyncio.sleep(100)
+
+    assert 9 <= scene.books.asked - asked <= 11
+    assert scene.missed() == []
+    assert scene.venue.connections == 1
+    await scene.stream.aclose()
+
+
+async def test_an_update_that_is_a_little_later_than_the_answer_was_not_missed():
+    scene = Scene(check_orders_every=10.0).listen()
+    scene.books.orders = {"1": raw_order("1")}
+    await until(lambda: scene.stream.is_current)
+    await until(lambda: scene.clock.utcnow().second % 10 == 9)
+    scene.books.fill("1", "10", "10", "e1")
+    await asyncio.sleep(1.5)
+    told = {"execution_id": "e1", "price": "1.5", "qty": "10"}
+    await scene.tell("fill", scene.books.orders["1"], **told)
+    await asyncio.sleep(60)
+
+    assert scene.missed() == []
+    assert scene.venue.connections == 1
+    await scene.stream.aclose()
+
+
+async def test_the_held_exits_of_a_bracket_are_in_no_list_and_nothing_is_wrong():
+    scene = Scene().listen()
+    scene.books.orders = {"1": raw_order("1")}
+    await until(lambda: scene.stream.is_current)
+    scene.books.orders["2"] = raw_order("2", "held")
+    await scene.tell("new", scene.books.orders["2"])
+    await asyncio.sleep(120)
+
+    assert scene.missed() == []
+    assert scene.venue.connections == 1
+    await scene.stream.aclose()
+
+
+async def test_executions_before_the_stream_was_wanted_are_no_news_after_a_loss():
+    scene = Scene()
+    scene.books.fill("1", "10", "10", "e0")
+    await asyncio.sleep(60)
+    scene.listen()
+    await until(lambda: scene.stream.is_current)
+    scene.venue.drop()
+    await asyncio.sleep(0.1)
+    await until(lambda: scene.stream.is_current)
+
+    assert [update for update in scene.updates if update.is_fill] == []
+    await scene.stream.aclose()
