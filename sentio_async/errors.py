@@ -7,6 +7,7 @@ ConnectorError                   who, which call, how often, how long, with what
 ├── InvalidRequestError          refused here, before anything was sent (a ValueError)
 │   └── OrderLimitError          an order beyond the limits that you have set
 ├── TradingHaltedError           no new orders until ``resume()``
+├── NoOrderUpdatesError          not placed: nobody would hear what becomes of it
 ├── NotSupportedError            this connector cannot do that; the message says who can
 ├── ConnectionError              the other side was not reached or went away (the builtin too)
 │   └── CertificateError         its certificate is not trusted
@@ -53,6 +54,7 @@ __all__ = [
     "DecodeError",
     "InvalidRequestError",
     "MissingExtraError",
+    "NoOrderUpdatesError",
     "NotFoundError",
     "NotSupportedError",
     "OrderLimitError",
@@ -188,6 +190,12 @@ class TradingHaltedError(ConnectorError):
 
     default_outcome = Outcome.NOT_SENT
     is_permanent = True
+
+
+class NoOrderUpdatesError(ConnectorError):
+    """Order updates do not come now, and no order is to be placed without them."""
+
+    default_outcome = Outcome.NOT_SENT
 
 
 class NotSupportedError(ConnectorError, NotImplementedError):

@@ -98,8 +98,3 @@ class BrokerConnector(OrderCalls):
 
     def _order_part(self) -> Part:
         self._unsupported(Capability.ORDER_UPDATES)
-
-    @property
-    def hears_of_orders(self) -> bool:
-        """Order updates are wanted, come, and nothing that was missed is still to be found out."""
-        return False

@@ -89,10 +89,28 @@ class OrderCalls(BaseConnector):
         file also after a restart.  Without one, each call is an order of its own.
 
         Raises OrderRejectedError when the venue says no, OrderOutcomeUnknownError (with a handle)
-        when nobody can say whether it lives.
+        when nobody can say whether it lives, NoOrderUpdatesError while order updates do not come
+        and ``refuse_when_blind`` is set.
         """
         gateway = await self._ready()
-        return await gateway.submit(order, intent_key=intent_key)
+        return await gateway.submit(order, intent_key=intent_key, check=self._check_hearing)
+
+    @property
+    def hears_of_orders(self) -> bool:
+        """Order updates are wanted, come, and nothing that was missed is still to be found out."""
+        return False
+
+    def _check_hearing(self) -> None:
+        settings = self._config
+        if (
+            isinstance(settings, BrokerConfig)
+            and settings.refuse_when_blind
+            and not self.hears_of_orders
+        ):
+            text = (
+                "order updates do not come now (refuse_when_blind is set): see stream_order_updates"
+            )
+            raise errors.NoOrderUpdatesError(text, connector=self.name)
 
     async def replace_order(
         self, order_id: str, change: OrderChange | None = None, **fields: Any

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sentio_async import errors
@@ -120,8 +120,14 @@ class OrderGateway:
 
     # Orders
 
-    async def submit(self, order: OrderRequest, *, intent_key: str | None = None) -> Order:
-        """Place an order, once.
+    async def submit(
+        self,
+        order: OrderRequest,
+        *,
+        intent_key: str | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> Order:
+        """Place an order, once; ``check`` may raise before a new one is written down.
 
         The same ``intent_key`` gives the same order, now and after a restart; with another order
         it is an InvalidRequestError.  Without one, each call is an order of its own.
@@ -135,6 +141,8 @@ class OrderGateway:
         known = self._known(order, intent_key)
         if known is None:
             self._stopper.check()
+            if check is not None:
+                check()
             now = self._desk.now()
             self._desk.guard.check(order, now)
             own = order.client_order_id or ""

@@ -40,6 +40,10 @@ class BrokerConfig(ConnectorConfig):
     max_unknown_orders: int = Field(default=3, gt=0)
     """Halt trading when nobody knows of so many orders whether they live."""
 
+    refuse_when_blind: bool = False
+    """Place no order while order updates do not come: nobody listens, the connection is lost, or
+    what was missed is still being found out.  Cancels and changes go through."""
+
     def open_journal(self, clock: Clock) -> Journal:
         """The journal that was asked for."""
         if self.journal is None:

@@ -4,11 +4,14 @@ import asyncio
 
 import pytest
 
+from sentio_async import errors
+from sentio_async.connectors.alpaca import unheard
 from sentio_async.connectors.alpaca.broker import AlpacaBroker
 from sentio_async.connectors.alpaca.data import AlpacaData
 from sentio_async.connectors.polygon.data import PolygonData
 from sentio_async.models import OrderStatus
-from sentio_async.sim import Exchange
+from sentio_async.sim import Exchange, FaultRule
+from sentio_async.streams import reports
 
 
 @pytest.fixture
@@ -65,3 +68,51 @@ async def test_polygon_quotes_come(exchange):
 
     assert quote.symbol == "AAPL"
     assert quote.received_ns > quote.time_ns
+
+
+async def until(is_so) -> None:
+    while not is_so():  # noqa: ASYNC110 (the exchange tells nobody)
+        await asyncio.sleep(0.005)
+
+
+async def test_no_order_is_placed_while_nobody_hears_what_becomes_of_it(exchange):
+    wanted = {**settings(exchange), "refuse_when_blind": True}
+    async with AlpacaBroker(wanted) as broker, asyncio.timeout(10):
+        with pytest.raises(errors.NoOrderUpdatesError):
+            await broker.place_order("AAPL", 1, "buy")
+        stream = await broker.on_order_updates(lambda _: None).ready()
+        await until(lambda: broker.hears_of_orders)
+        placed = await broker.place_order("AAPL", 1, "buy", intent_key="one")
+
+        exchange.add_fault(FaultRule(kind="socket_mute", path="/stream", method="OPEN"))
+        exchange.streams.hang_up("/stream")
+        await until(lambda: not broker.hears_of_orders)
+        posted = sum(request.method == "POST" for request in exchange.requests)
+        with pytest.raises(errors.NoOrderUpdatesError) as refused:
+            await broker.place_order("AAPL", 1, "buy", intent_key="two")
+
+        assert refused.value.outcome is errors.Outcome.NOT_SENT
+        assert broker.open_intents == []
+        assert sum(request.method == "POST" for request in exchange.requests) == posted
+        again = await broker.place_order("AAPL", 1, "buy", intent_key="one")
+        assert again.id == placed.id
+        await stream.aclose()
+
+
+async def test_a_stream_that_is_mute_is_made_anew_and_loses_no_order(exchange, monkeypatch):
+    monkeypatch.setattr(unheard, "_ON_ITS_WAY", 0.05)
+    events, updates = [], []
+    config = {**settings(exchange), "check_orders_every": 0.1}
+    async with AlpacaBroker(config, listeners=[events.append]) as broker, asyncio.timeout(10):
+        stream = await broker.on_order_updates(updates.append).ready()
+        await until(lambda: broker.hears_of_orders)
+        mute = FaultRule(kind="socket_mute", path="/stream", method="MESSAGE", times=1)
+        exchange.add_fault(mute)
+        order = await broker.place_order("AAPL", 2, "buy")
+        await until(lambda: updates and updates[-1].order.is_final)
+        await stream.aclose()
+
+    assert [event.orders for event in events if isinstance(event, reports.UpdatesMissed)] == [1]
+    assert sum(update.qty for update in updates if update.is_fill) == 2
+    assert {update.order.id for update in updates} == {order.id}
+    assert all(update.is_reconciled for update in updates)
