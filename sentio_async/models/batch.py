@@ -44,6 +44,10 @@ class Batch(Generic[T]):
         """The value or the error of each symbol."""
         return iter(self._results.values())
 
+    def to_dict(self) -> dict[str, T | ConnectorError]:
+        """The value or the error of each symbol, as a dict of its own."""
+        return self._results.copy()
+
     @property
     def found(self) -> dict[str, T]:
         """The values by symbol."""

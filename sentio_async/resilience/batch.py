@@ -41,6 +41,11 @@ async def gather_batches(
     and none is left running when this returns.
     """
     batches = list(chunks(items, size))
+    if len(batches) == 1:
+        try:
+            return [(batches[0], await call(batches[0]))]
+        except Exception as exc:  # noqa: BLE001 (it is handed back)
+            return [(batches[0], exc)]
     places = Bulkhead(at_once, name="batches")
 
     async def one(batch: Sequence[T]) -> R:

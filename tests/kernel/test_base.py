@@ -13,6 +13,7 @@ from sentio_async.base import (
     DataProviderConnector,
     NotificationConnector,
     check_symbol,
+    sorted_out,
     symbols_of,
 )
 from sentio_async.config import ConnectorConfig
@@ -99,6 +100,15 @@ def test_symbols_of_any_venue_are_taken(symbol):
 def test_what_is_no_symbol_anywhere_is_refused(symbol):
     with pytest.raises(errors.InvalidRequestError, match="is not one"):
         check_symbol(symbol)
+
+
+@pytest.mark.parametrize("bad", ["", " ", "A,B", "x" * 41, None, b"AAPL"])
+def test_one_that_is_no_symbol_costs_only_itself(bad):
+    asked = sorted_out(["AAPL", bad, "MSFT", "BRK.B"])
+
+    assert [name for name, refusal in asked.items() if refusal is None] == ["AAPL", "MSFT", "BRK.B"]
+    assert sorted_out(["AAPL", "MSFT", "AAPL"]) == {"AAPL": None, "MSFT": None}
+    assert sorted_out([]) == {}
 
 
 def test_symbols_are_asked_once_each_in_order():

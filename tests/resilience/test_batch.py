@@ -34,6 +34,19 @@ async def test_chunks_run_side_by_side_and_one_failure_costs_one_chunk():
     assert await gather_batches([], 2, call) == []
 
 
+async def test_one_chunk_alone_is_as_one_of_many():
+    boom = errors.ServerError("x")
+
+    async def fail(batch):
+        raise boom
+
+    async def add(batch):
+        return sum(batch)
+
+    assert await gather_batches([1, 2], 2, add) == [([1, 2], 3)]
+    assert await gather_batches([1, 2], 2, fail) == [([1, 2], boom)]
+
+
 async def test_only_so_many_run_at_once():
     inside, most = 0, 0
 

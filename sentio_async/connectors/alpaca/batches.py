@@ -31,8 +31,11 @@ async def ask_about(
     ``most`` is how many symbols one call may name, if less than usual.
     """
     asked = sorted_out(symbols)
-    results: dict[str, T | errors.ConnectorError] = {n: e for n, e in asked.items() if e}
-    packs = list(pack((name for name in asked if name not in results), most))
+    results: dict[str, T | errors.ConnectorError] = {}
+    if any(asked.values()):
+        results.update((name, refusal) for name, refusal in asked.items() if refusal)
+    wanted = [name for name in asked if name not in results] if results else asked
+    packs = list(pack(wanted, most))
 
     async def one(batch: Sequence[list[str]]) -> dict[str, T | errors.ConnectorError]:
         return await _ask_dropping(batch[0], fetch)
@@ -63,10 +66,11 @@ async def _ask_dropping(
         except errors.ConnectorError as exc:
             return {**results, **dict.fromkeys(wanted, exc)}
         else:
-            answered = dict(found.items())
+            answered = found.to_dict()
             # Absent, not falsy: a series without bars is an answer.
-            missing = {name: not_found(name) for name in wanted if name not in answered}
-            return {**results, **answered, **missing}
+            for name in [name for name in wanted if name not in answered]:
+                answered[name] = not_found(name)
+            return {**results, **answered} if results else answered
     return results
 
 

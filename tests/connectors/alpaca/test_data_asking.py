@@ -99,8 +99,19 @@ def test_symbols_are_packed_into_the_fewest_requests():
     )
 
 
-def test_no_request_line_is_longer_than_servers_take():
-    long = [f"{'X' * 35}{number:04}" for number in range(500)]
+def test_stocks_alone_are_packed_as_among_others():
+    stocks = [f"S{number}" for number in range(450)]
+
+    assert [len(names) for names in pack([*stocks, *stocks])] == [200, 200, 50]
+    assert [len(names) for names in pack(stocks, 25)] == [25] * 18
+    assert [name for names in pack(stocks) for name in names] == stocks
+    assert list(pack(["KO260320C00200000", "KO"])) == [["KO260320C00200000"], ["KO"]]
+    assert list(pack([])) == []
+
+
+@pytest.mark.parametrize("letters", [11, 35])
+def test_no_request_line_is_longer_than_servers_take(letters):
+    long = [f"{'X' * letters}{number:04}" for number in range(500)]
 
     for names in pack(long):
         assert len(data_stocks.latest_quotes(names).target) < 8000

@@ -51,8 +51,15 @@ def kind_of(symbol: str) -> Kind:
 
 def pack(symbols: Iterable[str], most: int | None = None) -> Iterator[list[str]]:
     """The symbols in as few lists as there must be requests, each list of one kind."""
+    names = list(dict.fromkeys(symbols))
+    text = "".join(names)
+    # Letters and digits only, and none as long as an option's: thousands at one look.
+    if text.isalnum() and text.isascii() and max(map(len, names)) <= _TAIL:
+        step = min(_MOST_SYMBOLS if most is None else most, _MOST_CHARACTERS // (_TAIL + 1))
+        yield from (names[begin : begin + step] for begin in range(0, len(names), step))
+        return
     by_kind: dict[Kind, list[str]] = {}
-    for symbol in dict.fromkeys(symbols):
+    for symbol in names:
         by_kind.setdefault(kind_of(symbol), []).append(symbol)
     for kind, names in by_kind.items():
         usual = data_options.MOST_CONTRACTS if kind is Kind.OPTION else _MOST_SYMBOLS
