@@ -46,7 +46,7 @@ async def gather_batches(
             return [(batches[0], await call(batches[0]))]
         except Exception as exc:  # noqa: BLE001 (it is handed back)
             return [(batches[0], exc)]
-    places = Bulkhead(at_once, name="batches")
+    places = Bulkhead(at_once)
 
     async def one(batch: Sequence[T]) -> R:
         async with places.slot():

@@ -96,7 +96,7 @@ def _seconds(value: Any, _now: datetime) -> float | None:
 
 def _milliseconds(value: Any, _now: datetime) -> float | None:
     number = _number(value)
-    return None if number is None or number >= _MOST_NUMBER else number / 1000
+    return None if number is None else number / 1000
 
 
 def _seconds_or_date(value: Any, now: datetime) -> float | None:

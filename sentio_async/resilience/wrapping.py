@@ -29,7 +29,7 @@ def name_of(function: Callable[..., Any]) -> str:
 
 def check_coroutine_function(decorator: str, function: Callable[..., Any]) -> None:
     """Raise TypeError, when decorating rather than when calling, unless it is ``async def``."""
-    called = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
+    called = getattr(function, "__call__", function)  # noqa: B004
     if any(map(inspect.iscoroutinefunction, (function, called))):
         return
     if any(map(inspect.isasyncgenfunction, (function, called))):

@@ -14,7 +14,7 @@ async def test_chunks_keep_order_and_lose_nothing():
     assert list(chunks(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
     assert list(chunks([], 3)) == []
     assert list(chunks(iter("ab"), 5)) == [["a", "b"]]
-    with pytest.raises(errors.InvalidRequestError):
+    with pytest.raises(errors.InvalidRequestError, match="batch size: 0 is less than 1"):
         chunks([1], 0)
 
 

@@ -142,6 +142,50 @@ async def test_an_error_that_came_after_one_had_left_is_no_warning():
     assert complaints == []
 
 
+async def test_who_leaves_at_the_moment_of_the_answer_is_told_nothing():
+    for error in (None, errors.ServerError("x")):
+        flights, gate = SingleFlight(), asyncio.get_running_loop().create_future()
+
+        async def work(gate=gate, error=error):
+            await gate
+            if error is not None:
+                raise error
+            return 1
+
+        leaves, stays = (asyncio.create_task(flights.run("AAPL", work)) for _ in range(2))
+        await asyncio.sleep(0.5)
+        gate.set_result(None)
+        leaves.cancel()
+        await asyncio.wait([leaves, stays])
+
+        assert leaves.cancelled()
+        assert stays.exception() is error
+        assert len(flights) == 0
+
+
+async def test_an_error_at_the_moment_in_which_the_last_leaves_is_no_warning():
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+    flights, gate = SingleFlight(), asyncio.get_running_loop().create_future()
+
+    async def work():
+        await gate
+        asyncio.get_running_loop().call_soon(leaves.cancel)
+        raise errors.ServerError("x")
+
+    leaves = asyncio.create_task(flights.run("AAPL", work))
+    await asyncio.sleep(0.5)
+    gate.set_result(None)
+    await asyncio.wait([leaves])
+    outcome = leaves.cancelled() or leaves.exception()
+    del leaves
+    await asyncio.sleep(0)
+    gc.collect()
+
+    assert outcome
+    assert complaints == []
+
+
 async def test_work_that_is_cancelled_from_within_ends_for_all():
     flights = SingleFlight()
 

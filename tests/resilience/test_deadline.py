@@ -8,7 +8,7 @@ import pytest
 from sentio_async import errors
 from sentio_async.errors import Outcome
 from sentio_async.resilience import check_deadline, current_deadline, remaining, with_deadline
-from sentio_async.resilience.deadline import earliest
+from sentio_async.resilience.deadline import earliest, replace_deadline
 
 
 def test_the_inner_one_can_only_be_earlier(clock):
@@ -44,12 +44,25 @@ def test_the_earlier_of_two(clock):
 
 def test_used_up_it_is_told_before_anything_is_sent(clock):
     with with_deadline(5.0, clock=clock):
+        clock.now += 4.5
         check_deadline("quotes", clock)
-        clock.now += 5.0
+        clock.now += 0.5
         with pytest.raises(errors.DeadlineExceededError, match="quotes: no time left") as caught:
             check_deadline("quotes", clock)
     assert caught.value.outcome is Outcome.NOT_SENT
     check_deadline("quotes", clock)
+
+
+def test_a_deadline_put_in_the_place_of_another_gives_that_one_back(clock):
+    with with_deadline(5.0, clock=clock):
+        assert replace_deadline(None) == 1_005.0
+        assert current_deadline() is None
+        assert replace_deadline(1_005.0) is None
+        assert current_deadline() == 1_005.0
+
+
+def test_before_it_is_entered_it_ends_never(clock):
+    assert with_deadline(5.0, clock=clock).at == math.inf
 
 
 @pytest.mark.asyncio

@@ -538,8 +538,10 @@ async def test_the_decorator_limits_and_keeps_name_and_arguments():
     assert now() == 0.0
     await fetch("b")
     assert now() == pytest.approx(1.05, abs=0.002)
-    with with_deadline(0.1), pytest.raises(errors.RateLimitError):
+    with with_deadline(0.1), pytest.raises(errors.RateLimitError) as caught:
         await asyncio.gather(fetch("c"), fetch("d"))
+    assert caught.value.scope == fetch.__qualname__
+    assert caught.value.message.startswith(f"{fetch.__qualname__}: 2 per 1 s; a wait of ")
 
 
 async def test_the_decorator_gives_back_what_was_not_sent_and_obeys_a_429():

@@ -127,6 +127,13 @@ def test_a_caller_may_say_which_foreign_errors_to_repeat(retry_on, error, expect
     assert may_repeat(error, repeatable=True, retry_on=retry_on) is expected
 
 
+def test_a_question_that_fails_is_a_no_and_is_logged(caplog):
+    assert not may_repeat(TheirError(), repeatable=True, retry_on=lambda _: 1 / 0)
+
+    assert [each.getMessage() for each in caplog.records] == ["retry_on failed on TheirError"]
+    assert caplog.records[0].exc_info[0] is ZeroDivisionError
+
+
 def test_of_a_call_that_must_not_happen_twice_only_unsent_ones_are_repeated():
     assert not may_repeat(TheirError(), repeatable=False, retry_on=TheirError)
     assert may_repeat(ConnectionRefusedError(), repeatable=False, retry_on=OSError)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentio_async.resilience import retry_after_from
-from sentio_async.resilience.retry_after import http_date, seconds_until_reset
+from sentio_async.resilience.retry_after import as_seconds, http_date, seconds_until_reset
 
 NOW = datetime(2026, 3, 10, 12, 0, 0, tzinfo=UTC)
 SOON = "Tue, 10 Mar 2026 12:00:30 GMT"
@@ -87,6 +87,8 @@ UNREADABLE = [
     "Tue, 10 Mar 2026 12:60:30 GMT",
     "Tue, 10 Mar 2026 12:00:61 GMT",
     "Tue, 10 Mar 2026 12:00:30",
+    "\nTue, 10 Mar 2026 12:00:30 GMT",
+    "XTue, 10 Mar 2026 12:00:30 GMT",
     "Tue, 10 Mar 2026 12:00:30 EST",
     "Tue, 10 Mar 2026 12:00:30 +0200",
     "Tue, 1\u0660 Mar 2026 12:00:30 GMT",
@@ -131,6 +133,10 @@ VENDORS = [
     ({"X-RateLimit-Reset": "1773144042000"}, None, 42.0),
     ({"X-RateLimit-Reset": "1773143000"}, None, 0.0),
     ({"X-RateLimit-Reset": "30"}, None, 30.0),
+    ({"X-RateLimit-Reset": "999999999"}, None, 999_999_999.0),
+    ({"X-RateLimit-Reset": "1000000000"}, None, 0.0),
+    ({"X-RateLimit-Reset": "99999999999"}, None, 99_999_999_999 - NOW.timestamp()),
+    ({"X-RateLimit-Reset": "100000000000"}, None, 0.0),
     ({"X-RateLimit-Reset-After": "64.57"}, None, 64.57),
     ({"X-RateLimit-Reset-After": "2.5", "X-RateLimit-Reset": "1773144042"}, None, 2.5),
     ({"RateLimit-Reset": "9"}, None, 9.0),
@@ -178,6 +184,20 @@ def test_epoch_resets_are_compared_with_the_answers_own_date():
 
     assert seconds_until_reset(headers, now=NOW) == pytest.approx(102.0)
     assert seconds_until_reset({"retry-after": "5"}, now=NOW) is None
+
+
+def test_two_digits_of_a_later_century():
+    later = datetime(2105, 1, 1, tzinfo=UTC)
+
+    assert http_date("Monday, 05-Jan-05 12:00:00 GMT", later) == datetime(
+        2105, 1, 5, 12, tzinfo=UTC
+    )
+
+
+def test_only_a_number_is_a_wait():
+    assert as_seconds(5) == 5.0
+    assert as_seconds("5") is None
+    assert as_seconds(10**400) == 10.0**14
 
 
 @settings(derandomize=True, deadline=None)
