@@ -64,7 +64,8 @@ class SingleFlight(Generic[K, V]):
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
-        self._flights: dict[K, _Flight[V]] = {}
+        # None while one works alone, as nearly all do.
+        self._flights: dict[K, _Flight[V] | None] = {}
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -73,23 +74,23 @@ class SingleFlight(Generic[K, V]):
         """The result of ``work``, or of the same work already under way."""
         if key in self._flights or current_deadline() is not None:
             return await self._share(key, work)
-        flight = self._flights[key] = _Flight()
+        self._flights[key] = None
         try:
             value = await work()
         except BaseException as exc:
-            self._forget(key, flight)
-            if isinstance(exc, Exception):
+            flight = self._flights.pop(key)
+            if flight is not None and isinstance(exc, Exception):
                 flight.crash(exc)
-            else:
+            elif flight is not None:
                 flight.land(_Left.LEFT)
             raise
-        self._forget(key, flight)
-        if flight.places:
+        flight = self._flights.pop(key)
+        if flight is not None:
             flight.land(value)
         return value
 
     async def _share(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
-        flight = self._flights.get(key) or self._start(key, work)
+        flight = self._joined(key, work)
         # A place of one's own, told by the work itself: a shield costs one more turn of the loop.
         place: asyncio.Future[V | _Left] = asyncio.get_running_loop().create_future()
         flight.places[place] = None
@@ -110,15 +111,23 @@ class SingleFlight(Generic[K, V]):
                 raise errors.DeadlineExceededError("no time left to wait for the answer")
         return await place
 
-    def _start(self, key: K, work: Callable[[], Awaitable[V]]) -> _Flight[V]:
-        flight = self._flights[key] = _Flight()
+    def _joined(self, key: K, work: Callable[[], Awaitable[V]]) -> _Flight[V]:
+        """The flight under way, or one that a task begins."""
+        is_under_way = key in self._flights
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight()
+            if not is_under_way:
+                self._begin(key, flight, work)
+        return flight
+
+    def _begin(self, key: K, flight: _Flight[V], work: Callable[[], Awaitable[V]]) -> None:
         # The deadline of whoever came first is not everybody's.
         context = copy_context()
         context.run(replace_deadline, None)
         carry = self._carry(key, flight, work)
         flight.task = asyncio.get_running_loop().create_task(carry, context=context)
         flight.task.add_done_callback(flight.vanish)
-        return flight
 
     async def _carry(self, key: K, flight: _Flight[V], work: Callable[[], Awaitable[V]]) -> None:
         try:
