@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -53,6 +54,7 @@ class OrderCalls(BaseConnector):
     recovery: RecoveryReport | None = None
     """What ``connect`` found out of orders that an earlier life had left open."""
 
+    _trackers: frozenset[OrderTracker] = frozenset()
     _gateway: OrderGateway | None = None
     _starting: asyncio.Task[OrderGateway] | None = None
 
@@ -193,12 +195,34 @@ class OrderCalls(BaseConnector):
     ) -> AsyncIterator[OrderChanged]:
         """The life of an order, change by change, until nothing more can happen to it.
 
-        Asks every ``poll`` seconds; ends after ``timeout`` seconds with DeadlineExceededError.
+        Asks every ``poll`` seconds, and hears what the stream of order updates tells, if anybody
+        listens to it; ends after ``timeout`` seconds with DeadlineExceededError.
         Follows replacements, and tells of the legs of a bracket, which no stream announces.
         """
-        return OrderTracker(
+        tracker = OrderTracker(
             self._read_order, poll=poll, timeout=timeout, clock=self._clock, seen=self._saw
-        ).follow(order)
+        )
+        return self._follow(tracker, order)
+
+    async def _follow(
+        self, tracker: OrderTracker, order: Order | str
+    ) -> AsyncGenerator[OrderChanged, None]:
+        self._trackers |= {tracker}
+        if self.hears_of_orders and not isinstance(order, str):
+            # The stream may have told more of it already.
+            order = order.id
+        try:
+            async with aclosing(tracker.follow(order)) as changes:
+                async for change in changes:
+                    yield change
+        finally:
+            self._trackers -= {tracker}
+
+    def _heard(self, order: Order) -> None:
+        """The stream of order updates tells how an order is."""
+        self._saw(order)
+        for tracker in self._trackers:
+            tracker.tell(order)
 
     # Halting
 

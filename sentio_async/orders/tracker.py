@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -62,15 +63,19 @@ class OrderTracker:
         self._seen = seen
         self._known: dict[str, Order] = {}
         self._told: list[Order] = []
+        self._has_news = asyncio.Event()
+        self._order_id = ""
 
     def tell(self, order: Order) -> None:
-        """Take what a stream says; it counts like an answer, and is looked at with the next."""
-        self._told.append(order)
+        """Take what a stream says of an order that is followed; it counts like an answer."""
+        if order.id in self._known or order.id == self._order_id:
+            self._told.append(order)
+            self._has_news.set()
 
-    async def follow(self, order: Order | str) -> AsyncIterator[OrderChanged]:
+    async def follow(self, order: Order | str) -> AsyncGenerator[OrderChanged, None]:
         """Every change until the order, what replaced it, and every leg have ended."""
         until = None if self._timeout is None else self._clock.time() + self._timeout
-        order_id = order if isinstance(order, str) else order.id
+        order_id = self._order_id = order if isinstance(order, str) else order.id
         now = await self._read(order_id) if isinstance(order, str) else order
         while True:
             for change in self._changes(now, None):
@@ -82,12 +87,28 @@ class OrderTracker:
             if self._has_ended(now):
                 return
             self._check_time(order_id, until)
-            await self._clock.sleep(self._poll)
-            told, self._told = self._told, []
-            for each in told:
-                for change in self._changes(each, None):
-                    yield change
+            is_due = False
+            asks_at = self._clock.time() + self._poll
+            while not is_due:
+                for each in await self._listen(asks_at - self._clock.time()):
+                    is_due = is_due or each.is_final
+                    for change in self._changes(each, None):
+                        yield change
+                is_due = is_due or self._clock.time() >= asks_at
             now = await self._ask(order_id) or now
+
+    async def _listen(self, seconds: float) -> list[Order]:
+        """What a stream says next; nothing if it is silent for so long."""
+        news = asyncio.ensure_future(self._has_news.wait())
+        rest = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait((news, rest), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            news.cancel()
+            rest.cancel()
+        self._has_news.clear()
+        told, self._told = self._told, []
+        return told
 
     async def _ask(self, order_id: str) -> Order | None:
         """The order now; None when that cannot be known just now."""

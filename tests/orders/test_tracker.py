@@ -135,6 +135,20 @@ async def test_what_a_stream_says_counts():
     assert [order.filled_qty for order in seen] == [0, 7, 10]
 
 
+async def test_what_a_stream_says_is_told_at_once_and_an_end_is_looked_at():
+    script = Script(v1=[at("open"), at("filled", 10)])
+    tracker = OrderTracker(script, poll=60, clock=CLOCK)
+    loop = asyncio.get_running_loop()
+    loop.call_later(1, tracker.tell, at("partially_filled", 7))
+    loop.call_later(2, tracker.tell, at("filled", 10, id="another"))
+    loop.call_later(3, tracker.tell, at("filled", 10))
+
+    changes = [(loop.time(), change.filled) async for change in tracker.follow("v1")]
+
+    assert changes == [(0, 0), (1, 7), (3, 3)]
+    assert script.reads == 2
+
+
 async def test_an_end_is_not_undone_by_what_comes_late():
     tracker = OrderTracker(Script(v1=[at("open")]), clock=CLOCK)
     known = [*tracker._changes(at("filled", 10), None)]

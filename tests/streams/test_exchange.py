@@ -61,6 +61,16 @@ async def test_an_order_is_followed_from_its_birth_to_its_last_fill(exchange):
     assert sum(update.qty for update in updates if update.is_fill) == 2
 
 
+async def test_a_tracked_order_hears_of_its_end_from_the_stream(exchange):
+    async with AlpacaBroker(settings(exchange)) as broker, asyncio.timeout(10):
+        stream = await broker.on_order_updates(lambda _: None).ready()
+        order = await broker.place_order("AAPL", 2, "buy")
+        changes = [change async for change in broker.track_order(order, poll=60.0)]
+        await stream.aclose()
+
+    assert changes[-1].order.status is OrderStatus.FILLED
+
+
 async def test_polygon_quotes_come(exchange):
     settings = {"api_key": "simulated-polygon-key", "base_url": exchange.addresses.polygon}
     async with PolygonData(settings) as data, asyncio.timeout(10):

@@ -98,7 +98,9 @@ class AlpacaBroker(AlpacaExtras):
             buckets={"default": _QUOTA},
             credential=credential_of(self._config),
         )
-        self._order_stream = AlpacaOrderStream(self._config, self._resources, self)
+        self._order_stream = AlpacaOrderStream(
+            self._config, self._resources, self, heard=self._heard
+        )
 
     def _order_part(self) -> Part:
         return self._order_stream.part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,8 +36,16 @@ _SKEW = timedelta(seconds=10)
 class AlpacaOrderStream:
     """One feed of order updates; after every connection, orders and executions are asked for."""
 
-    def __init__(self, config: AlpacaConfig, resources: Resources, books: OrderBooks) -> None:
+    def __init__(
+        self,
+        config: AlpacaConfig,
+        resources: Resources,
+        books: OrderBooks,
+        *,
+        heard: Callable[[Order], None] = lambda _: None,
+    ) -> None:
         self._books = books
+        self._tell = heard
         self._heard = Heard()
         self._feed: Feed | None = None
         self._config = config
@@ -114,6 +123,7 @@ class AlpacaOrderStream:
     def _read(self, raw: Any, _received_ns: int) -> OrderUpdate:
         update = read_update(raw.data)
         self._heard.hear(update)
+        self._tell(update.order)
         return update
 
     async def reconcile(self, gap: Gap) -> list[OrderUpdate]:
@@ -157,6 +167,7 @@ class AlpacaOrderStream:
         fresh = [order for order in now.values() if not self._heard.is_known(order)]
         for order in fresh:
             self._heard.note(order)
+            self._tell(order)
         return [update_from_order(order, gap.to_ns) for order in fresh]
 
     async def _missed_fills(
