@@ -77,7 +77,7 @@ class TradingEngine:
     """Runs strategies every ``interval`` seconds on connected connectors.
 
     An order whose outcome is unknown halts the engine: what may be held is then not known, and
-    trading on would guess.
+    trading on would guess.  A broker without a ``price_of`` is given one: the quotes of the round.
     """
 
     def __init__(
@@ -101,6 +101,9 @@ class TradingEngine:
         self._desk = Desk(broker)
         self._stop = asyncio.Event()
         self._cycles = 0
+        self._quotes: Batch[Quote] = Batch({})
+        if broker.price_of is None:
+            broker.price_of = self._price_of
         self.halted_by: errors.OrderOutcomeUnknownError | None = None
 
     @property
@@ -132,11 +135,16 @@ class TradingEngine:
         if self.halted_by is not None:
             raise self.halted_by
         quotes = await self._data.get_quotes(self.symbols)
+        self._quotes = quotes
         self._cycles += 1
         cycle = Cycle(self._cycles, quotes)
         for strategy in self._strategies:
             await self._let_decide(strategy, cycle)
         return cycle
+
+    def _price_of(self, symbol: str) -> float | None:
+        quote = self._quotes.get(symbol, None)
+        return None if quote is None else max(quote.bid, quote.ask)
 
     async def _let_decide(self, strategy: Strategy, cycle: Cycle) -> None:
         try:

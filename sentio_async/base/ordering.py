@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
@@ -18,6 +18,7 @@ from sentio_async.models.page import Rows
 from sentio_async.models.trading import CancelResult, Order, OrderChange, OrderRequest, Position
 from sentio_async.models.words import OrderSide, OrderStatus, OrderType, TimeInForce
 from sentio_async.orders.gateway import OpenIntent, OrderGateway, RecoveryReport
+from sentio_async.orders.rails import PriceOf
 from sentio_async.orders.settings import BrokerConfig
 from sentio_async.orders.tracker import OrderChanged, OrderTracker
 from sentio_async.orders.venue import BrokerClass
@@ -53,6 +54,10 @@ class OrderCalls(BaseConnector):
 
     recovery: RecoveryReport | None = None
     """What ``connect`` found out of orders that an earlier life had left open."""
+
+    price_of: PriceOf | None = None
+    """Gives the last known price of a symbol, or None: what ``max_order_notional`` holds market
+    orders in shares against.  Called before each of them, so it must not take long."""
 
     _trackers: frozenset[OrderTracker] = frozenset()
     _gateway: OrderGateway | None = None
@@ -299,7 +304,7 @@ class OrderCalls(BaseConnector):
             journal=settings.open_journal(self._clock),
             account=await self._account_name(),
             policy=settings.policy(),
-            rails=settings.rails(),
+            rails=replace(settings.rails(), price_of=self._known_price),
             clock=self._clock,
             listeners=self._resources.listeners,
             name=self.name,
@@ -307,6 +312,9 @@ class OrderCalls(BaseConnector):
         self.recovery = await gateway.start()
         self._gateway = gateway
         return gateway
+
+    def _known_price(self, symbol: str) -> Decimal | float | None:
+        return None if self.price_of is None else self.price_of(symbol)
 
     def _venue(self) -> _Venue:
         return _Venue(

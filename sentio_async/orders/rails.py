@@ -6,6 +6,7 @@ intent may fill, and a halt as soon as too much is unknown.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +15,12 @@ from decimal import Decimal
 from sentio_async import errors
 from sentio_async.models.trading import OrderChange, OrderRequest
 
-__all__ = ["Guard", "Rails", "overfill"]
+__all__ = ["Guard", "PriceOf", "Rails", "overfill"]
 
-PriceOf = Callable[[str], Decimal | None]
+log = logging.getLogger("sentio_async")
+
+PriceOf = Callable[[str], Decimal | float | None]
+"""The price of a symbol as it was last known; None when it is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,7 @@ class Rails:
     max_notional: Decimal | None = None
     """Money of one order: its notional, or quantity times price."""
     price_of: PriceOf | None = None
-    """A price for orders that name none; without it ``max_notional`` refuses them."""
+    """A price for orders that name none; without one ``max_notional`` refuses them."""
     orders_per_second: int | None = None
     """Of one symbol."""
     max_unknown: int = 3
@@ -82,7 +86,7 @@ class Guard:
         if worth is None:
             raise errors.OrderLimitError(
                 f"{order.symbol}: no price to hold against the rail of {most} (max_notional); "
-                "give a limit_price, or Rails(price_of=...)"
+                "give a limit_price, or say what it costs by price_of"
             )
         if worth > most:
             raise errors.OrderLimitError(f"notional: {worth} is above the rail of {most}")
@@ -91,9 +95,21 @@ class Guard:
         if order.qty is None:
             return order.notional
         price = order.limit_price or order.stop_price
-        if price is None and self._rails.price_of is not None:
-            price = self._rails.price_of(order.symbol)
+        if price is None:
+            price = self._known_price(order.symbol)
         return None if price is None else abs(price) * order.qty
+
+    def _known_price(self, symbol: str) -> Decimal | None:
+        """What somebody else says; None when that is no price, so that the order is refused."""
+        if self._rails.price_of is None:
+            return None
+        try:
+            known = self._rails.price_of(symbol)
+            price = None if known is None else Decimal(str(known))
+        except Exception:
+            log.exception("price_of(%r) failed", symbol)
+            return None
+        return price if price is not None and price.is_finite() and price else None
 
     def _check_rate(self, symbol: str, most: int, now: float) -> None:
         sent = self._sent.setdefault(symbol, deque())

@@ -8,7 +8,9 @@ from connectors.alpaca.trading import bought, resting
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK
 from sentio_async.connectors.alpaca.broker import AlpacaBroker
-from sentio_async.models import OrderStatus
+from sentio_async.connectors.alpaca.data import AlpacaData
+from sentio_async.engine import TradingEngine
+from sentio_async.models import OrderRequest, OrderStatus
 from sentio_async.orders.settings import BrokerConfig
 from sentio_async.orders.sqlite_journal import SqliteJournal
 from sentio_async.sim.faults import FaultRule
@@ -161,3 +163,49 @@ async def test_settings_make_the_journal(tmp_path):
     settings = BrokerConfig(journal=tmp_path / "orders", journal_durability="power")
 
     assert isinstance(settings.open_journal(SYSTEM_CLOCK), SqliteJournal)
+
+
+async def test_a_market_order_in_shares_is_held_against_the_price_that_the_caller_knows(exchange):
+    async with connected(exchange, max_order_notional="1000") as broker:
+        with pytest.raises(errors.OrderLimitError, match="no price"):
+            await broker.place_order("AAPL", 10, "buy")
+
+        broker.price_of = {"AAPL": 100.5}.get
+        with pytest.raises(errors.OrderLimitError, match="notional: 1005"):
+            await broker.place_order("AAPL", 10, "buy")
+        assert (await broker.place_order("AAPL", 9, "buy")).qty == 9
+        with pytest.raises(errors.OrderLimitError, match="no price"):
+            await broker.place_order("MSFT", 1, "buy")
+
+
+class _Wants:
+    name = "wants"
+    symbols = ("AAPL", "MSFT")
+
+    async def decide(self, quotes, desk):
+        symbols = (*quotes.found, "TSLA")
+        return [OrderRequest(symbol=symbol, side="buy", qty=1) for symbol in symbols]
+
+
+async def test_an_engine_gives_its_broker_the_prices_of_the_round(exchange):
+    settings = exchange.settings("alpaca")
+    async with (
+        connected(exchange, max_order_notional="300") as broker,
+        AlpacaData(settings) as data,
+    ):
+        engine = TradingEngine(strategies=[_Wants()], broker=broker, data_provider=data)
+        cycle = await engine.run_once()
+
+        assert broker.price_of("AAPL") == pytest.approx(cycle.quotes["AAPL"].ask)
+        assert [order.symbol for order in cycle.orders] == ["AAPL"]
+        refusals = {key: error.message for key, error in cycle.failures.items()}
+        assert "notional" in refusals["wants #2"]
+        assert "no price" in refusals["wants #3"]
+
+
+async def test_an_engine_leaves_a_price_of_alone(exchange):
+    broker = connected(exchange)
+    broker.price_of = known = {}.get
+    TradingEngine(strategies=[_Wants()], broker=broker, data_provider=None)
+
+    assert broker.price_of is known

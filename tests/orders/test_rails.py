@@ -62,6 +62,32 @@ async def test_a_market_order_is_held_against_a_price_from_elsewhere(started):
         await gateway.submit(an_order("OTHER"))
 
 
+@pytest.mark.parametrize("price", [0, -0.0, float("nan"), float("inf"), Decimal("sNaN"), "no", []])
+async def test_a_market_order_of_which_the_price_is_none_is_refused(started, price):
+    venue = ScriptedVenue()
+    rails = Rails(max_notional=Decimal(1000), price_of=lambda symbol: price)
+    gateway = await started(venue, rails=rails)
+
+    with pytest.raises(errors.OrderLimitError, match="price_of"):
+        await gateway.submit(an_order())
+    assert venue.sent() == []
+
+
+async def test_a_market_order_is_refused_when_its_price_cannot_be_told(started, caplog):
+    gateway = await started(rails=Rails(max_notional=Decimal(1000), price_of={}.__getitem__))
+
+    with pytest.raises(errors.OrderLimitError, match="no price"):
+        await gateway.submit(an_order())
+    assert "price_of('ACME') failed" in caplog.text
+
+
+async def test_a_price_may_be_a_float(started):
+    gateway = await started(rails=Rails(max_notional=Decimal(1000), price_of=lambda symbol: 100.1))
+
+    with pytest.raises(errors.OrderLimitError, match="notional: 1001"):
+        await gateway.submit(an_order())
+
+
 async def test_a_symbol_gets_so_many_orders_a_second(started):
     gateway = await started(rails=Rails(orders_per_second=2))
     await gateway.submit(an_order())
