@@ -71,6 +71,60 @@ def test_a_member_named_twice_is_refused_where_it_matters():
         decode_without_duplicates(b'[{"a": 1, "a": 2}]')
 
 
+FLAT = '"id":"x","qty":"1.5","note":"a: b, {c}","legs":null,"done":true'
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        '"id":"x"',
+        '"id":""',
+        '"id" : "other"',
+        '"id":null',
+        '"legs":null',
+        '"legs": "now a text"',
+        '"done":false',
+        '"i\\u0064":"y"',
+        '"id":":"',
+        '"id":1',
+        '"note":{}',
+        '"note":{"a":1}',
+        '"legs":[{"b":1,"b":2}]',
+        '"new":{"b":1,"b":2}',
+    ],
+)
+@pytest.mark.parametrize("order", ["{%s,%s}", "{%s\n,\t%s}"])
+def test_no_member_is_named_twice_however_it_is_written(twice, order):
+    for text in (order % (FLAT, twice), order % (twice, FLAT)):
+        with pytest.raises(errors.DecodeError):
+            decode_without_duplicates(text.encode())
+
+
+spaces = st.sampled_from(["", " ", "\n"])
+names = st.sampled_from(["a", "b", "c", "a:", '"', "\\", "d\u00e9", ""])
+flat = st.one_of(names, st.none(), st.booleans(), st.integers(-3, 3), st.text(max_size=4))
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.tuples(names, flat), max_size=6), st.booleans(), st.sampled_from(["", " ", "\n"])
+)
+def test_the_cheap_way_says_what_the_exact_one_says(members, is_escaped, space):
+    written = [
+        json.dumps(name, ensure_ascii=is_escaped)
+        + f"{space}:{space}"
+        + json.dumps(value, ensure_ascii=is_escaped)
+        for name, value in members
+    ]
+    body = ("{" + f"{space},".join(written) + "}").encode()
+    is_once = len({name for name, _ in members}) == len(members)
+
+    with contextlib.nullcontext() if is_once else pytest.raises(errors.DecodeError):
+        value = decode_without_duplicates(body)
+        assert value == dict(members)
+        assert list(value) == [name for name, _ in members]
+
+
 def test_an_endless_number_is_refused():
     digits = b"1" * 5000
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sentio_async import errors
 from sentio_async.http.reading import ns_from_text, utc_from_ns
 
-__all__ = ["NEW_YORK", "amount", "from_new_york", "nanoseconds", "plain", "plain_or_none", "times"]
+__all__ = ["NEW_YORK", "amount", "from_new_york", "plain", "plain_or_none", "times"]
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -39,14 +39,19 @@ def plain_or_none(number: Decimal | None) -> str | None:
     return None if number is None else plain(number)
 
 
-def nanoseconds(raw: Mapping[str, Any], names: Iterable[str]) -> dict[str, int]:
-    """The epoch nanoseconds of those times that are there."""
-    return {name: ns_from_text(raw[name]) for name in names if raw.get(name)}
-
-
-def times(exact: Mapping[str, int]) -> dict[str, datetime]:
-    """The same times in UTC, cut to microseconds."""
-    return {name: utc_from_ns(ns) for name, ns in exact.items()}
+def times(
+    raw: Mapping[str, Any], names: Iterable[str]
+) -> tuple[dict[str, int], dict[str, datetime]]:
+    """Those times that are there, by name: as epoch nanoseconds, and in UTC cut to microseconds."""
+    exact: dict[str, int] = {}
+    cut: dict[str, datetime] = {}
+    for name in names:
+        text = raw.get(name)
+        if text:
+            ns = exact[name] = ns_from_text(text)
+            # Twice as fast as making it from the number, and the same.
+            cut[name] = datetime.fromisoformat(text) if text[-1] == "Z" else utc_from_ns(ns)
+    return exact, cut
 
 
 def from_new_york(day: date, text: str | None) -> datetime | None:

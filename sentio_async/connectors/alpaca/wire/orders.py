@@ -12,7 +12,7 @@ from typing import Any
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.api import api, names, no_body, nothing
-from sentio_async.connectors.alpaca.wire.numbers import nanoseconds, plain, plain_or_none, times
+from sentio_async.connectors.alpaca.wire.numbers import plain, plain_or_none, times
 from sentio_async.connectors.alpaca.wire.words import (
     INTENT,
     ORDER_CLASS,
@@ -37,6 +37,7 @@ from sentio_async.models import (
     OrderSide,
     Rows,
 )
+from sentio_async.models.value import built
 from sentio_async.resilience.limiter import Priority
 
 __all__ = [
@@ -71,37 +72,65 @@ _TIMES = (
 _AMOUNTS = ("limit_price", "stop_price", "trail_price", "trail_percent")
 
 
+_GIVEN = Order.model_fields.keys() - _TIMES
+"""What every order says of itself; a time that has not come yet is left out."""
+
+
 def read_order(raw: Json) -> Order:
     """An order; the legs, where they were asked for, are orders too."""
-    kind = word(ORDER_CLASS, "order_class", raw.get("order_class") or "")
-    exact = nanoseconds(raw, _TIMES)
-    return Order(
-        id=raw["id"],
-        client_order_id=raw["client_order_id"],
-        symbol=raw.get("symbol") or "",
-        side=_word_or_none(SIDE, "side", raw.get("side"), kind),
-        type=_word_or_none(ORDER_TYPE, "type", raw.get("type", raw.get("order_type")), kind),
-        status=word(STATUS, "status", raw["status"]),
-        venue_status=raw["status"],
-        qty=decimal_or_none(raw.get("qty")),
-        notional=decimal_or_none(raw.get("notional")),
-        filled_qty=decimal(raw["filled_qty"]),
-        filled_avg_price=decimal_or_none(raw.get("filled_avg_price")),
-        time_in_force=word(TIME_IN_FORCE, "time_in_force", raw["time_in_force"]),
-        **{name: decimal_or_none(raw.get(name)) for name in _AMOUNTS},
-        high_water_mark=decimal_or_none(raw.get("hwm")),
-        extended_hours=bool(raw.get("extended_hours")),
-        order_class=kind,
-        asset_class=asset_class(raw.get("asset_class")),
-        position_intent=word(INTENT, "position_intent", raw.get("position_intent") or ""),
-        legs=tuple(read_order(leg) for leg in raw.get("legs") or ()),
-        ratio_qty=decimal_or_none(raw.get("ratio_qty")),
-        replaces=raw.get("replaces"),
-        replaced_by=raw.get("replaced_by"),
-        **times(exact),
-        nanoseconds=exact,
-        raw=raw,
-    )
+    fields = _order_fields(raw)
+    texts = fields["id"], fields["client_order_id"], fields["symbol"]
+    links = fields["replaces"], fields["replaced_by"]
+    if all(text.__class__ is str for text in texts) and all(
+        link is None or link.__class__ is str for link in links
+    ):
+        return built(Order, fields, {*_GIVEN, *fields["nanoseconds"]})
+    return Order.model_validate(fields)
+
+
+def _order_fields(raw: Json) -> dict[str, Any]:
+    """All fields of an order in their order, each of its type but for the texts."""
+    get = raw.get
+    kind = word(ORDER_CLASS, "order_class", get("order_class") or "")
+    exact, at = times(raw, _TIMES)
+    status = raw["status"]
+    return {
+        "id": raw["id"],
+        "client_order_id": raw["client_order_id"],
+        "symbol": get("symbol") or "",
+        "side": _word_or_none(SIDE, "side", get("side"), kind),
+        "type": _word_or_none(ORDER_TYPE, "type", get("type", get("order_type")), kind),
+        "status": word(STATUS, "status", status),
+        "venue_status": status,
+        "qty": decimal_or_none(get("qty")),
+        "notional": decimal_or_none(get("notional")),
+        "filled_qty": decimal(raw["filled_qty"]),
+        "filled_avg_price": decimal_or_none(get("filled_avg_price")),
+        "time_in_force": word(TIME_IN_FORCE, "time_in_force", raw["time_in_force"]),
+        "limit_price": decimal_or_none(get("limit_price")),
+        "stop_price": decimal_or_none(get("stop_price")),
+        "trail_price": decimal_or_none(get("trail_price")),
+        "trail_percent": decimal_or_none(get("trail_percent")),
+        "high_water_mark": decimal_or_none(get("hwm")),
+        "extended_hours": bool(get("extended_hours")),
+        "order_class": kind,
+        "asset_class": asset_class(get("asset_class")),
+        "position_intent": word(INTENT, "position_intent", get("position_intent") or ""),
+        "legs": tuple(map(read_order, get("legs") or ())),
+        "ratio_qty": decimal_or_none(get("ratio_qty")),
+        "replaces": get("replaces"),
+        "replaced_by": get("replaced_by"),
+        "created_at": at.get("created_at"),
+        "updated_at": at.get("updated_at"),
+        "submitted_at": at.get("submitted_at"),
+        "filled_at": at.get("filled_at"),
+        "expired_at": at.get("expired_at"),
+        "canceled_at": at.get("canceled_at"),
+        "failed_at": at.get("failed_at"),
+        "replaced_at": at.get("replaced_at"),
+        "nanoseconds": exact,
+        "raw": raw,
+    }
 
 
 def _word_or_none(words: Mapping[str, Any], field: str, value: Any, kind: OrderClass) -> Any:
