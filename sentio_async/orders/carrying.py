@@ -207,18 +207,24 @@ class Carrier:
         if intent.kind is Kind.CANCEL:
             error = errors.OutcomeUnknownError(unheard(intent), **where)
         else:
-            handle = OrderHandle(entry.id, intent.order, lambda t: self.resolve(entry, t))
             error = errors.OrderOutcomeUnknownError(
                 f"order {entry.id}: it may have been placed and is being looked for; ask "
                 "`await error.handle.resolve()`, and do not send it under a new id",
-                handle=handle,
+                handle=self.handle(entry),
                 **where,
             )
         error.__cause__ = cause
         return error
 
+    def handle(self, entry: Entry) -> OrderHandle:
+        """What finds out about it."""
+        return OrderHandle(entry.id, entry.intent.order, lambda t: self.resolve(entry, t))
+
     async def resolve(self, entry: Entry, timeout: float | None) -> Order | None:
         """The order once found, None once certain that there is none."""
+        if entry.is_open and entry.task is None:
+            # The gateway has ended; the next start finds out.
+            raise self.unknown(entry)
         if entry.is_open:
             # In a task of our own: who asks may leave half way.
             await asyncio.wait((self._desk.start(self._look_now(entry)),))

@@ -92,7 +92,7 @@ async def _find_out(desk: Desk, carrier: Carrier, left: Sequence[Entry]) -> None
         raise errors.OrderOutcomeUnknownError(
             f"recovery: nobody knows what became of {names}; look at the venue, then say so by "
             "`sentio-async orders settle`",
-            handle=carrier.unknown(still[0]),
+            handle=carrier.handle(still[0]),
             connector=desk.name or None,
         ) from still[0].cause
 

@@ -99,6 +99,23 @@ async def test_a_handle_waits_no_longer_than_it_is_told(started):
     assert (await error.handle.resolve(timeout=100)).id == "v1"
 
 
+async def test_a_handle_of_a_gateway_that_has_ended_says_so_and_leaves_the_journal_alone():
+    venue, journal = ScriptedVenue(BrokerClass.NONE, LATE), MemoryJournal()
+    gateway = a_gateway(venue, journal, policy=GatewayPolicy(timeout=5))
+    await gateway.start()
+    with pytest.raises(errors.OrderOutcomeUnknownError) as caught:
+        await gateway.submit(an_order())
+    await gateway.stop()
+    venue.take(an_order())
+    before = journal.rows
+
+    with pytest.raises(errors.OrderOutcomeUnknownError):
+        await caught.value.handle.resolve()
+
+    assert journal.rows == before
+    assert journal.halted() is None
+
+
 async def test_who_asks_a_handle_may_leave(started):
     _, _, _, error = await a_late_order(started)
     asking = asyncio.ensure_future(error.handle.resolve())
