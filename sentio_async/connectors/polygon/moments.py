@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,8 +10,12 @@ from sentio_async import errors
 from sentio_async.models.rows import utc_from_ns
 
 __all__ = [
+    "DAYS_IN_NEW_YORK",
+    "DAYS_IN_UTC",
+    "LEAST_NS",
     "MAX_NS",
     "NEW_YORK",
+    "QUARTER_HOUR_NS",
     "Moment",
     "date_by_size",
     "day_start_ns",
@@ -24,10 +27,12 @@ __all__ = [
 ]
 
 MAX_NS = 2**63 - 1
-_LEAST_NS = 100_000_000_000_000_000
+LEAST_NS = 100_000_000_000_000_000
 """The 3rd of March 1973: what is smaller is in another unit."""
 NEW_YORK = ZoneInfo("America/New_York")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+QUARTER_HOUR_NS = 900_000_000_000
+_MOST_KEPT = 1024
 
 Moment = datetime | date | int
 """A time: aware, or a date, or whole nanoseconds since 1970."""
@@ -40,16 +45,13 @@ def ns_by_size(value: int | None) -> int | None:
     """
     if not value:
         return None
-    if value.__class__ is int and _LEAST_NS <= value <= MAX_NS:
+    if value.__class__ is not int or not 0 <= value <= MAX_NS:
+        whole_ns(value)
+    if value >= LEAST_NS:
         return value
-    whole_ns(value)
     if value < 100_000_000_000:
         return value * 1_000_000_000
-    if value < 100_000_000_000_000:
-        return value * 1_000_000
-    if value < _LEAST_NS:
-        return value * 1_000
-    return value
+    return value * (1_000_000 if value < 100_000_000_000_000 else 1_000)
 
 
 def whole_ns(value: Any) -> int:
@@ -101,13 +103,28 @@ def _microseconds(moment: datetime) -> int:
     return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
 
 
-def day_start_ns(ns: int | None, *, zone: ZoneInfo = NEW_YORK) -> int:
-    """When the day began in which ``ns`` lies; 0 when that is not known."""
-    return 0 if ns is None else _day_start(ns // 900_000_000_000, zone)
+class _DayStarts(dict[int, int]):
+    """When the day began in a zone, by the quarter of an hour: most times are of the same one."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+
+    def __missing__(self, quarter_hour: int) -> int:
+        local = datetime.fromtimestamp(quarter_hour * 900, tz=self._zone)
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        start = int(midnight.timestamp()) * 1_000_000_000
+        if len(self) >= _MOST_KEPT:
+            self.clear()
+        self[quarter_hour] = start
+        return start
 
 
-@lru_cache(maxsize=1024)
-def _day_start(quarter_hour: int, zone: ZoneInfo) -> int:
-    local = datetime.fromtimestamp(quarter_hour * 900, tz=zone)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    return int(midnight.timestamp()) * 1_000_000_000
+DAYS_IN_NEW_YORK = _DayStarts(NEW_YORK)
+"""When the day began in New York, by ``time_ns // QUARTER_HOUR_NS``."""
+DAYS_IN_UTC = _DayStarts(ZoneInfo("UTC"))
+"""When the day began in UTC, by ``time_ns // QUARTER_HOUR_NS``."""
+
+
+def day_start_ns(ns: int | None) -> int:
+    """When the day began in New York in which ``ns`` lies; 0 when that is not known."""
+    return 0 if ns is None else DAYS_IN_NEW_YORK[ns // QUARTER_HOUR_NS]

@@ -74,8 +74,9 @@ class Aggregate(msgspec.Struct, gc=False):
     l: float  # noqa: E741 (the vendor's own name)
     c: float
     v: float = 0.0
-    vw: float | None = None
-    n: Annotated[int, msgspec.Meta(ge=0, le=MAX_NS)] | None = None
+    # What is left out is as columns of bars have it; null is rare, and seen to there.
+    vw: float | None = _NAN
+    n: Annotated[int, msgspec.Meta(ge=0, le=MAX_NS)] | None = -1
     T: str | None = None
 
 
@@ -131,14 +132,20 @@ def read_bars(answer: Bulk[Aggregate], *, symbol: str, step: str) -> Page[Bars]:
     check_about(symbol, answer.envelope.ticker)
     bars = Bars(symbol, provider=PROVIDER, step=step, is_delayed=answer.envelope.is_delayed)
     rows = answer.rows
-    bars.times_ns.fromlist([row.t * 1_000_000 for row in rows])
-    bars.open.fromlist([row.o for row in rows])
-    bars.high.fromlist([row.h for row in rows])
-    bars.low.fromlist([row.l for row in rows])
-    bars.close.fromlist([row.c for row in rows])
-    bars.volume.fromlist([row.v for row in rows])
-    bars.vwap.fromlist([_NAN if row.vw is None else row.vw for row in rows])
-    bars.trade_count.fromlist([-1 if row.n is None else row.n for row in rows])
+    columns: dict[str, list[Any]] = {
+        "times_ns": [row.t * 1_000_000 for row in rows],
+        "open": [row.o for row in rows],
+        "high": [row.h for row in rows],
+        "low": [row.l for row in rows],
+        "close": [row.c for row in rows],
+        "volume": [row.v for row in rows],
+        "vwap": [row.vw for row in rows],
+        "trade_count": [row.n for row in rows],
+    }
+    if None in columns["vwap"] or None in columns["trade_count"]:
+        columns["vwap"] = [_NAN if value is None else value for value in columns["vwap"]]
+        columns["trade_count"] = [-1 if n is None else n for n in columns["trade_count"]]
+    bars.add_columns(columns)
     bars.skipped = answer.skipped
     return Page(bars, next_target(answer.envelope.next_url))
 
@@ -146,7 +153,9 @@ def read_bars(answer: Bulk[Aggregate], *, symbol: str, step: str) -> Page[Bars]:
 def read_market(answer: Bulk[Aggregate]) -> Rows[Bar]:
     """One bar of each ticker."""
     late = answer.envelope.is_delayed
-    return read_good_rows(answer, lambda row: read_bar(row, row.T or "", is_delayed=late))
+    return read_good_rows(
+        answer, lambda rows: [read_bar(row, row.T or "", is_delayed=late) for row in rows]
+    )
 
 
 def read_previous(answer: Bulk[Aggregate], *, symbol: str) -> Bar:
@@ -161,17 +170,17 @@ def read_previous(answer: Bulk[Aggregate], *, symbol: str) -> Bar:
 def read_bar(row: Aggregate, symbol: str, *, is_delayed: bool = False) -> Bar:
     """One bar as a value."""
     return Bar(
-        symbol=symbol,
-        time_ns=row.t * 1_000_000,
-        provider=PROVIDER,
+        symbol,
+        row.t * 1_000_000,
+        PROVIDER,
+        row.o,
+        row.h,
+        row.l,
+        row.c,
+        row.v,
+        None if row.n == -1 else row.n,
+        None if row.vw != row.vw else row.vw,
         is_delayed=is_delayed,
-        open=row.o,
-        high=row.h,
-        low=row.l,
-        close=row.c,
-        volume=row.v,
-        trade_count=row.n,
-        vwap=row.vw,
     )
 
 

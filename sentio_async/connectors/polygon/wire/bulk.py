@@ -5,7 +5,7 @@ A row that does not fit costs itself only: the answer is then read again, row by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -122,26 +122,19 @@ def _or_none(rows: Any) -> Any:
     return None if rows is UNSET else rows
 
 
-def read_good_rows(bulk: Bulk[R], read: Callable[[R], T | None]) -> Rows[T]:
-    """The rows as values; those for which ``read`` gives None have nothing to say."""
+def read_good_rows(bulk: Bulk[R], read: Callable[[list[R]], list[T]]) -> Rows[T]:
+    """The rows as values; when not all can be read at once, each is read alone."""
     try:
-        values: Iterable[T | None] = list(map(read, bulk.rows))
-        skipped = bulk.skipped
+        return Rows(read(bulk.rows), bulk.skipped)
     except (errors.DecodeError, TypeError, ValueError):
-        values, skipped = _those_that_can_be_read(bulk, read)
-    return Rows((value for value in values if value is not None), skipped)
-
-
-def _those_that_can_be_read(
-    bulk: Bulk[R], read: Callable[[R], T | None]
-) -> tuple[list[T | None], tuple[SkippedRow, ...]]:
-    values: list[T | None] = []
+        pass
+    values: list[T] = []
     skipped = list(bulk.skipped)
     for index, row in enumerate(bulk.rows):
         try:
-            values.append(read(row))
+            values += read([row])
         except (errors.DecodeError, TypeError, ValueError) as exc:
             skipped.append(SkippedRow(index, str(exc)[:200]))
     if not values:
         raise errors.DecodeError(f"no row can be read; the first: {skipped[0].reason}")
-    return values, tuple(skipped)
+    return Rows(values, skipped)

@@ -7,19 +7,25 @@ https://massive.com/docs/rest/stocks/snapshots/full-market-snapshot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from sentio_async import errors
-from sentio_async.connectors.polygon.moments import NEW_YORK, day_start_ns, ns_by_size
+from sentio_async.connectors.polygon.moments import (
+    DAYS_IN_NEW_YORK,
+    DAYS_IN_UTC,
+    LEAST_NS,
+    MAX_NS,
+    QUARTER_HOUR_NS,
+    ns_by_size,
+)
 from sentio_async.connectors.polygon.values import BookLevel, OrderBook
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
 from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, member, number
 from sentio_async.connectors.polygon.wire.tickers import asset_class, check_about, checked
-from sentio_async.connectors.polygon.wire.ticks import Time, word_or_none, words
+from sentio_async.connectors.polygon.wire.ticks import WORD_LISTS, WORDS
 from sentio_async.http.endpoint import Call, Parts
 from sentio_async.http.wire_json import Json
 from sentio_async.models import AssetClass, Bar, Quote, Rows, Snapshot, Trade
@@ -37,31 +43,31 @@ __all__ = [
     "stock_snapshots",
 ]
 
-UTC = ZoneInfo("UTC")
 
-
+# Fields stand in the vendor's order, which is quicker to decode.  Times are whole numbers of any
+# unit, and seen to be times where they are read.
 class BarPart(msgspec.Struct, gc=False):
     """``day``, ``min`` or ``prevDay``."""
 
-    o: float = 0.0
+    c: float = 0.0
     h: float = 0.0
     l: float = 0.0  # noqa: E741 (the vendor's own name)
-    c: float = 0.0
+    n: int | None = None
+    o: float = 0.0
+    t: int | None = None
     v: float = 0.0
     vw: float | None = None
-    n: int | None = None
-    t: Time | None = None
 
 
 class TradePart(msgspec.Struct, gc=False):
     """``lastTrade``."""
 
+    c: tuple[int, ...] | None = None
+    ds: str | None = None
+    i: str | int | None = None
     p: float = 0.0
     s: float = 0.0
-    ds: str | None = None
-    t: Time | None = None
-    c: list[int] | None = None
-    i: str | int | None = None
+    t: int | None = None
     x: int | None = None
 
 
@@ -69,12 +75,12 @@ class QuotePart(msgspec.Struct, gc=False):
     """``lastQuote``: ``P p S s`` for stocks, ``a b`` for currencies."""
 
     P: float = 0.0
-    p: float = 0.0
     S: float = 0.0
-    s: float = 0.0
     a: float = 0.0
     b: float = 0.0
-    t: Time | None = None
+    p: float = 0.0
+    s: float = 0.0
+    t: int | None = None
     x: int | None = None
 
 
@@ -82,87 +88,99 @@ class SnapshotRow(msgspec.Struct, gc=False, rename="camel"):
     """One ticker."""
 
     ticker: str
-    day: BarPart | None = None
-    min: BarPart | None = None
-    prev_day: BarPart | None = None
-    last_trade: TradePart | None = None
-    last_quote: QuotePart | None = None
     todays_change: float | None = None
     todays_change_perc: float | None = None
-    updated: Time | None = None
+    updated: int | None = None
+    day: BarPart | None = None
+    prev_day: BarPart | None = None
+    last_quote: QuotePart | None = None
+    last_trade: TradePart | None = None
+    min: BarPart | None = None
 
 
-def read_row(row: SnapshotRow, *, late: bool) -> Snapshot:
-    """One ticker's snapshot."""
-    updated = ns_by_size(row.updated)
-    is_global = asset_class(row.ticker) is not AssetClass.STOCK
-    day_ns = day_start_ns(updated, zone=UTC if is_global else NEW_YORK)
-    return Snapshot(
-        symbol=row.ticker,
-        provider=PROVIDER,
-        quote=_quote(row, updated, late),
-        trade=_trade(row, updated, late),
-        minute_bar=_bar(row.ticker, row.min, 0, late),
-        day_bar=_bar(row.ticker, row.day, day_ns, late),
-        previous_day_bar=_bar(row.ticker, row.prev_day, 0, late),
-        change=row.todays_change,
-        change_percent=row.todays_change_perc,
-        is_delayed=late,
-        updated_ns=updated,
-    )
+def read_snapshots(rows: Sequence[SnapshotRow], *, late: bool) -> list[Snapshot]:
+    """The snapshot of each ticker."""
+    found = []
+    # Row by row: part by part, each pass would find the rows gone from the processor's cache.
+    for row in rows:
+        ticker, now = row.ticker, row.updated
+        if now is None or not LEAST_NS <= now <= MAX_NS:
+            now = ns_by_size(now)
+        is_stock = ":" not in ticker or asset_class(ticker) is AssetClass.STOCK
+        days = DAYS_IN_NEW_YORK if is_stock else DAYS_IN_UTC
+        found.append(
+            Snapshot(
+                ticker,
+                PROVIDER,
+                _quote(ticker, row.last_quote, now, late),
+                _trade(ticker, row.last_trade, now, late),
+                _bar(ticker, row.min, 0, late),
+                _bar(ticker, row.day, 0 if now is None else days[now // QUARTER_HOUR_NS], late),
+                _bar(ticker, row.prev_day, 0, late),
+                row.todays_change,
+                row.todays_change_perc,
+                None,
+                late,
+                now,
+            )
+        )
+    return found
 
 
-def _bar(symbol: str, part: BarPart | None, time_ns: int, late: bool) -> Bar | None:
+def _bar(symbol: str, part: BarPart | None, start: int, late: bool) -> Bar | None:
     if part is None or not part.c:
         return None
     return Bar(
-        symbol=symbol,
-        time_ns=ns_by_size(part.t) or time_ns,
-        provider=PROVIDER,
+        symbol,
+        start if part.t is None else ns_by_size(part.t) or start,
+        PROVIDER,
+        part.o,
+        part.h,
+        part.l,
+        part.c,
+        part.v,
+        part.n,
+        part.vw or None,
         is_delayed=late,
-        open=part.o,
-        high=part.h,
-        low=part.l,
-        close=part.c,
-        volume=part.v,
-        trade_count=part.n,
-        vwap=part.vw or None,
     )
 
 
-def _trade(row: SnapshotRow, updated: int | None, late: bool) -> Trade | None:
-    part = row.last_trade
+def _trade(symbol: str, part: TradePart | None, updated: int | None, late: bool) -> Trade | None:
     if part is None or not part.p:
         return None
+    time_ns = part.t
+    if time_ns is None or not LEAST_NS <= time_ns <= MAX_NS:
+        time_ns = ns_by_size(time_ns) or updated or 0
     return Trade(
-        symbol=row.ticker,
-        time_ns=ns_by_size(part.t) or updated or 0,
-        provider=PROVIDER,
+        symbol,
+        time_ns,
+        PROVIDER,
+        part.p,
+        part.s if part.ds is None else number(part.ds),
+        "" if part.i is None else str(part.i),
+        WORDS[part.x],
+        WORD_LISTS[part.c],
         is_delayed=late,
-        price=part.p,
-        size=part.s if part.ds is None else number(part.ds),
-        id="" if part.i is None else str(part.i),
-        exchange=word_or_none(part.x),
-        conditions=words(part.c),
     )
 
 
-def _quote(row: SnapshotRow, updated: int | None, late: bool) -> Quote | None:
-    part = row.last_quote
+def _quote(symbol: str, part: QuotePart | None, updated: int | None, late: bool) -> Quote | None:
     if part is None or not (part.p or part.P or part.a or part.b):
         return None
-    exchange = word_or_none(part.x)
+    exchange, time_ns = WORDS[part.x], part.t
+    if time_ns is None or not LEAST_NS <= time_ns <= MAX_NS:
+        time_ns = ns_by_size(time_ns) or updated or 0
     return Quote(
-        symbol=row.ticker,
-        time_ns=ns_by_size(part.t) or updated or 0,
-        provider=PROVIDER,
+        symbol,
+        time_ns,
+        PROVIDER,
+        part.p or part.b,
+        part.P or part.a,
+        part.s,
+        part.S,
+        exchange,
+        exchange,
         is_delayed=late,
-        bid=part.p or part.b,
-        ask=part.P or part.a,
-        bid_size=part.s,
-        ask_size=part.S,
-        bid_exchange=exchange,
-        ask_exchange=exchange,
     )
 
 
@@ -172,14 +190,14 @@ _decode_many = bulk_decoder(SnapshotRow, "tickers")
 def read_many(answer: Bulk[SnapshotRow]) -> Rows[Snapshot]:
     """The snapshots of every ticker in the answer."""
     late = answer.envelope.is_delayed
-    return read_good_rows(answer, lambda row: read_row(row, late=late))
+    return read_good_rows(answer, lambda rows: read_snapshots(rows, late=late))
 
 
 def read_one(raw: Json, *, symbol: str) -> Snapshot:
     """The snapshot under ``ticker``."""
     row = msgspec.convert(member(raw, "ticker"), SnapshotRow, strict=False)
     check_about(symbol, row.ticker)
-    return read_row(row, late=raw.get("status") == "DELAYED")
+    return read_snapshots([row], late=raw.get("status") == "DELAYED")[0]
 
 
 def read_book(raw: Json, *, symbol: str) -> OrderBook:

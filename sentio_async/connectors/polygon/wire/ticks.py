@@ -19,7 +19,17 @@ from sentio_async.http.endpoint import Parts, QueryValue
 from sentio_async.models import Page, Quote, Rows, Trade
 from sentio_async.resilience.limiter import Priority
 
-__all__ = ["option_quotes", "option_trades", "quotes", "trades", "words"]
+__all__ = [
+    "WORDS",
+    "WORD_LISTS",
+    "Time",
+    "option_quotes",
+    "option_trades",
+    "quotes",
+    "trades",
+    "word_or_none",
+    "words",
+]
 
 MAX_LIMIT = 50_000
 Time = Annotated[int, msgspec.Meta(ge=0, le=MAX_NS)]
@@ -35,6 +45,33 @@ def word_or_none(code: int | None) -> str | None:
     return None if code is None else str(code)
 
 
+class _Words(dict[int | None, str | None]):
+    """Codes of exchanges and tapes as text; there are few, so each is made once."""
+
+    def __missing__(self, code: int) -> str:
+        word = str(code)
+        if len(self) < _MOST_KEPT:
+            self[code] = word
+        return word
+
+
+class _WordLists(dict[tuple[int, ...] | None, tuple[str, ...]]):
+    """Condition codes of one row as text; there are few that occur together."""
+
+    def __missing__(self, codes: tuple[int, ...]) -> tuple[str, ...]:
+        found = tuple(map(str, codes))
+        if len(self) < _MOST_KEPT:
+            self[codes] = found
+        return found
+
+
+_MOST_KEPT = 4096
+WORDS = _Words({None: None})
+"""Codes of decoded rows as text; None stays None."""
+WORD_LISTS = _WordLists({None: ()})
+"""Condition codes of decoded rows as text."""
+
+
 class TradeRow(msgspec.Struct, gc=False):
     """One trade of the history."""
 
@@ -43,7 +80,7 @@ class TradeRow(msgspec.Struct, gc=False):
     decimal_size: str | None = None
     id: str | int | None = None
     exchange: int | None = None
-    conditions: list[int] | None = None
+    conditions: tuple[int, ...] | None = None
     tape: int | None = None
     correction: int | None = None
     sip_timestamp: Time | None = None
@@ -60,34 +97,34 @@ class QuoteRow(msgspec.Struct, gc=False):
     ask_size: float = 0.0
     bid_exchange: int | None = None
     ask_exchange: int | None = None
-    conditions: list[int] | None = None
+    conditions: tuple[int, ...] | None = None
     tape: int | None = None
     sip_timestamp: Time | None = None
     participant_timestamp: Time | None = None
-
-
-def _time(row: TradeRow | QuoteRow) -> int:
-    return row.sip_timestamp or row.participant_timestamp or 0
 
 
 def read_trades(answer: Bulk[TradeRow], *, symbol: str) -> Page[Rows[Trade]]:
     """One page of trades."""
     late = answer.envelope.is_delayed
 
-    def read(row: TradeRow) -> Trade:
-        return Trade(
-            symbol=symbol,
-            time_ns=_time(row) or row.received_timestamp or 0,
-            provider=PROVIDER,
-            is_delayed=late,
-            price=row.price,
-            size=row.size if row.decimal_size is None else number(row.decimal_size),
-            id="" if row.id is None else str(row.id),
-            exchange=word_or_none(row.exchange),
-            conditions=words(row.conditions),
-            tape=word_or_none(row.tape),
-            correction=word_or_none(row.correction or None),
-        )
+    def read(rows: list[TradeRow]) -> list[Trade]:
+        return [
+            Trade(
+                symbol,
+                row.sip_timestamp or row.participant_timestamp or row.received_timestamp or 0,
+                PROVIDER,
+                row.price,
+                row.size if row.decimal_size is None else number(row.decimal_size),
+                "" if row.id is None else str(row.id),
+                WORDS[row.exchange],
+                WORD_LISTS[row.conditions],
+                WORDS[row.tape],
+                None,
+                WORDS[row.correction or None],
+                is_delayed=late,
+            )
+            for row in rows
+        ]
 
     return Page(read_good_rows(answer, read), next_target(answer.envelope.next_url))
 
@@ -96,21 +133,24 @@ def read_quotes(answer: Bulk[QuoteRow], *, symbol: str) -> Page[Rows[Quote]]:
     """One page of quotes."""
     late = answer.envelope.is_delayed
 
-    def read(row: QuoteRow) -> Quote:
-        return Quote(
-            symbol=symbol,
-            time_ns=_time(row),
-            provider=PROVIDER,
-            is_delayed=late,
-            bid=row.bid_price,
-            ask=row.ask_price,
-            bid_size=row.bid_size,
-            ask_size=row.ask_size,
-            bid_exchange=word_or_none(row.bid_exchange or None),
-            ask_exchange=word_or_none(row.ask_exchange or None),
-            conditions=words(row.conditions),
-            tape=word_or_none(row.tape),
-        )
+    def read(rows: list[QuoteRow]) -> list[Quote]:
+        return [
+            Quote(
+                symbol,
+                row.sip_timestamp or row.participant_timestamp or 0,
+                PROVIDER,
+                row.bid_price,
+                row.ask_price,
+                row.bid_size,
+                row.ask_size,
+                WORDS[row.bid_exchange or None],
+                WORDS[row.ask_exchange or None],
+                WORD_LISTS[row.conditions],
+                WORDS[row.tape],
+                is_delayed=late,
+            )
+            for row in rows
+        ]
 
     return Page(read_good_rows(answer, read), next_target(answer.envelope.next_url))
 
