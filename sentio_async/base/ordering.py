@@ -249,7 +249,8 @@ class OrderCalls(BaseConnector):
         """Orders, changes and cancels of which the end is not known yet."""
         return [] if self._gateway is None else self._gateway.open
 
-    # What a vendor brings.  The gateway repeats what may be repeated, so none of these does.
+    # What a vendor brings.  The gateway repeats what may be repeated, so none of these does.  It
+    # calls the first two in tasks of its own, which see to the end of what was sent.
 
     async def _place_order(self, order: OrderRequest) -> Order:
         """Send the order, once."""

@@ -2,7 +2,8 @@
 
 Through httpx a request runs in a task of its own that nobody cancels: httpx 0.28 loses pool slots
 for ever when a request is cancelled under contention.  Our pool loses nothing, so a read needs no
-task there; a write has one all the same, so that its outcome is seen when its caller leaves.
+task there; a write has one all the same, so that its outcome is seen when its caller leaves, unless
+its caller is such a task itself.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def exchange(
     if pool is None or request is None:
         return _through_httpx(client, outgoing, expires_at, (tasks, on_left))
     direct = _direct(pool, outgoing, request)
-    return direct if outgoing.is_read else _in_a_task(direct, tasks, on_left)
+    return _in_a_task(direct, tasks, on_left) if outgoing.needs_task else direct
 
 
 async def _through_httpx(

@@ -99,6 +99,8 @@ class Outgoing(msgspec.Struct):
     body: bytes | None
     max_body: int
     priority: Priority
+    in_task: bool = False
+    """Its caller is a task that sees to its end."""
 
     def __repr__(self) -> str:
         return f"<Outgoing {self.method}>"
@@ -123,9 +125,9 @@ class Outgoing(msgspec.Struct):
         return SecretHeaders({**_ALWAYS, **self.headers})
 
     @property
-    def is_read(self) -> bool:
-        """It changes nothing on the other side."""
-        return self.method in ("GET", "HEAD")
+    def needs_task(self) -> bool:
+        """It changes something on the other side, and its caller may leave before the end."""
+        return not self.in_task and self.method not in ("GET", "HEAD")
 
     def prepared(self, expires_at: float) -> Request | None:
         """Its bytes; None if httpx would send others than are written here."""

@@ -110,23 +110,30 @@ class Session:
         *,
         timeout: float | None = None,
         retry: RetryPolicy | Unset | None = UNSET,
+        in_task: bool = False,
     ) -> Coroutine[Any, Any, T]:
         """The value in the answer; raises ConnectorError, with ``outcome`` set to what is known.
 
         ``timeout`` is for the call as a whole, retries and waiting included, in seconds.
         ``retry=None`` sends once.  Market data that is asked for while the same request is under
-        way gets that request's answer.
+        way gets that request's answer.  A write is seen to its end when its caller leaves, in a
+        task of its own; with ``in_task`` the caller sees to that, and its leaving ends the write.
         """
         if call.endpoint.shared and timeout is None and retry is UNSET:
             return self._flights.run(call.identity, partial(self._send, call, None, UNSET))
-        return self._send(call, timeout, retry)
+        return self._send(call, timeout, retry, in_task=in_task)
 
     def _send(
-        self, call: Call[T], timeout: float | None, retry: RetryPolicy | Unset | None
+        self,
+        call: Call[T],
+        timeout: float | None,
+        retry: RetryPolicy | Unset | None,
+        *,
+        in_task: bool = False,
     ) -> Coroutine[Any, Any, T]:
         route = self._routes.get((call.endpoint, call.cost)) or self._route(call)
         seconds = self._config.timeouts.total if timeout is None else timeout
-        attempt = partial(self._attempt, call, route)
+        attempt = partial(self._attempt, call, route, in_task)
         return route.pipeline.run(attempt, route.work, within=seconds, retry=retry)
 
     def _failed(self, error: Exception) -> None:
@@ -148,15 +155,15 @@ class Session:
         self._routes[endpoint, call.cost] = route
         return route
 
-    async def _attempt(self, call: Call[T], route: _Route, expires_at: float) -> T:
+    async def _attempt(self, call: Call[T], route: _Route, in_task: bool, expires_at: float) -> T:
         """One exchange; a 401 gets one more with fresh proof, where there is a way to get it."""
         try:
             proof = self._proofs
-            answer = await self._exchange(call, route, expires_at)
+            answer = await self._exchange(call, route, in_task, expires_at)
             if answer.notes:
                 self._observe(call, route, answer)
             if answer.status == 401 and await self._refresh(proof):
-                answer = await self._exchange(call, route, expires_at)
+                answer = await self._exchange(call, route, in_task, expires_at)
                 self._observe(call, route, answer)
             if call.heard is not None:
                 await call.heard(answer.body)
@@ -170,7 +177,7 @@ class Session:
             raise
 
     def _exchange(
-        self, call: Call[Any], route: _Route, expires_at: float
+        self, call: Call[Any], route: _Route, in_task: bool, expires_at: float
     ) -> Coroutine[Any, Any, Answer]:
         endpoint = call.endpoint
         headers = call.headers
@@ -185,6 +192,7 @@ class Session:
             call.body,
             route.max_body,
             endpoint.priority,
+            in_task,
         )
         resources = self._resources
         return exchange(resources.client, outgoing, expires_at, resources.tasks, self._keep_place)

@@ -280,3 +280,28 @@ async def test_a_read_needs_no_task_and_a_write_has_one():
         assert len(resources.tasks) == 1
         await write
         await resources.close()
+
+
+async def test_a_write_of_a_task_that_sees_to_its_end_needs_no_other():
+    came, gone = asyncio.Event(), asyncio.Event()
+
+    async def silent(peer, server):
+        await peer.request()
+        came.set()
+        await peer.request()
+        gone.set()
+
+    async with serving(silent) as server:
+        session, resources = a_session(server.url)
+        write = asyncio.create_task(session.send(write_once(1), in_task=True))
+        await came.wait()
+        assert not resources.tasks
+        assert session.in_flight == 1
+        write.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await write
+        # Nobody would look at the answer: the connection ends, and holds no place.
+        async with asyncio.timeout(1):
+            await gone.wait()
+        assert session.in_flight == 0
+        await resources.close()

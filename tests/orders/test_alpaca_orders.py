@@ -11,6 +11,7 @@ from sentio_async.connectors.alpaca.broker import AlpacaBroker
 from sentio_async.connectors.alpaca.data import AlpacaData
 from sentio_async.engine import TradingEngine
 from sentio_async.models import OrderRequest, OrderStatus
+from sentio_async.orders import carrying
 from sentio_async.orders.settings import BrokerConfig
 from sentio_async.orders.sqlite_journal import SqliteJournal
 from sentio_async.sim.faults import FaultRule
@@ -60,6 +61,26 @@ async def test_one_order_over_a_restart(exchange, tmp_path):
         assert again.id == first.id
         assert broker.recovery.placed == ()
         assert len(await broker.get_orders(status="all")) == 1
+
+
+async def test_an_order_on_its_way_when_the_broker_is_closed_is_unknown_and_found(
+    exchange, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(carrying, "DRAIN", 0.05)
+    settings = {"journal": tmp_path / "orders"}
+    exchange.add_fault(fault(kind="silence_after", delay=0.5, times=1))
+    async with connected(exchange, **settings) as first:
+        placing = asyncio.create_task(resting(exchange, first))
+        await asyncio.sleep(0.2)
+        assert [each.step.value for each in first.open_intents] == ["sent"]
+    with pytest.raises(errors.OrderOutcomeUnknownError):
+        await placing
+
+    async with connected(exchange, **settings) as broker:
+        (found,) = broker.recovery.placed
+
+        assert [each.id for each in await broker.get_orders(status="all")] == [found.id]
+        assert broker.open_intents == []
 
 
 async def test_what_a_killed_process_left_is_found_at_connect(exchange, tmp_path):

@@ -124,12 +124,14 @@ class AlpacaBroker(AlpacaExtras):
         return f"alpaca {'paper' if self._config.is_paper else 'live'} {self._account_id}"
 
     async def _place_order(self, order: OrderRequest) -> Order:
-        placed = await self._session.send(wire.orders.place_order(order), retry=None)
+        call = wire.orders.place_order(order)
+        placed = await self._session.send(call, retry=None, in_task=True)
         self._order_stream.expect(placed)
         return placed
 
     async def _replace_order(self, order_id: str, change: OrderChange) -> Order:
-        placed = await self._session.send(wire.orders.replace_order(order_id, change), retry=None)
+        call = wire.orders.replace_order(order_id, change)
+        placed = await self._session.send(call, retry=None, in_task=True)
         self._order_stream.expect(placed)
         return placed
 
