@@ -10,7 +10,7 @@ import asyncio
 import functools
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -200,6 +200,8 @@ class Resources:
         self.breakers: dict[tuple[str, ...], CircuitBreaker] = {}
         self.tasks: set[asyncio.Task[Any]] = set()
         """Requests under way; a caller may leave, its request ends by its own limits."""
+        self.held: dict[Hashable, tuple[Any, int]] = {}
+        """What connectors hold together, such as one stream for one key, and how many hold it."""
         self._given = client
         self._backend = backend
         self._own: AsyncClient | None = None

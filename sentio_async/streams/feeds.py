@@ -1,36 +1,131 @@
-"""The feeds of one connector, made when they are first wanted."""
+"""The feeds of one connector, made when they are first wanted.
+
+Vendors allow one connection for each key and feed, so connectors that have these in common, and
+the resources of one hub, have one feed: made for the first, ended with the last.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+import weakref
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
+from sentio_async.streams.book import Topic
+from sentio_async.streams.consumers import Consumer
 from sentio_async.streams.feed import Feed, FeedStatus
 
-__all__ = ["Feeds"]
+__all__ = ["Feeds", "Owner", "Tap", "give_back", "take"]
 
-K = TypeVar("K")
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+class Owner(Protocol):
+    """Whose connectors share what they can."""
+
+    held: dict[Hashable, tuple[Any, int]]
+    """What several hold together, and how many of them there are."""
+
+
+def take(owner: Owner, key: Hashable, make: Callable[[], T]) -> T:
+    """The thing that the holders at one owner share under a key; made for the first of them."""
+    thing, holders = owner.held.get(key) or (make(), 0)
+    owner.held[key] = (thing, holders + 1)
+    found: T = thing
+    return found
+
+
+def give_back(owner: Owner, key: Hashable) -> bool:
+    """Hold it no longer; true for the last, who has to end it."""
+    thing, holders = owner.held.pop(key)
+    if holders > 1:
+        owner.held[key] = (thing, holders - 1)
+    return holders == 1
+
+
+class Tap:
+    """A feed as one of those who share it has it."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self._consumers: weakref.WeakSet[Consumer[Any]] = weakref.WeakSet()
+
+    def attach(self, consumer: Consumer[Any], topics: Sequence[Topic]) -> None:
+        """Let a consumer have topics."""
+        self._consumers.add(consumer)
+        self.feed.attach(consumer, topics)
+
+    def detach(self, consumer: Consumer[Any]) -> None:
+        """A consumer is gone."""
+        self._consumers.discard(consumer)
+        self.feed.detach(consumer)
+
+    async def ready(self, topics: Sequence[Topic]) -> None:
+        """Return when the venue has confirmed these; raises what it said if it refused one."""
+        await self.feed.ready(topics)
+
+    def is_current(self, topics: Sequence[Topic]) -> bool:
+        """All of these are confirmed, and nothing that was missed is still being fetched."""
+        return self.feed.is_current(topics)
+
+    def status(self) -> FeedStatus:
+        """What is known about the feed now."""
+        return self.feed.status()
+
+    def hold_up(self, consumer: Consumer[Any]) -> None:
+        """Read nothing until this consumer has caught up, at most a second."""
+        self.feed.hold_up(consumer)
+
+    def let_go(self, consumer: Consumer[Any]) -> None:
+        """Read again, unless another consumer holds it up."""
+        self.feed.let_go(consumer)
+
+    def start_over(self, reason: str) -> None:
+        """Make the connection anew, and find out what happened meanwhile."""
+        self.feed.start_over(reason)
+
+    def close(self) -> None:
+        """End the consumers that came this way; what they have not read yet they still can."""
+        for consumer in list(self._consumers):
+            consumer.finish()
+            self.detach(consumer)
 
 
 class Feeds(Generic[K]):
-    """Feeds by what tells them apart; ``make`` makes one."""
+    """Feeds by what tells them apart; ``make`` makes one.
 
-    def __init__(self, make: Callable[[K], Feed]) -> None:
+    ``identify`` gives what feeds have in common that are one for the connectors of ``owner``.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[K], Feed],
+        *,
+        owner: Owner,
+        identify: Callable[[K], Hashable],
+    ) -> None:
         self._make = make
-        self._feeds: dict[K, Feed] = {}
+        self._owner = owner
+        self._identify = identify
+        self._taps: dict[K, Tap] = {}
 
-    def __getitem__(self, key: K) -> Feed:
-        if key not in self._feeds:
-            self._feeds[key] = self._make(key)
-        return self._feeds[key]
+    def __getitem__(self, key: K) -> Tap:
+        if key not in self._taps:
+            feed = take(self._owner, self._identify(key), lambda: self._make(key))
+            self._taps[key] = Tap(feed)
+        return self._taps[key]
 
     def status(self) -> tuple[FeedStatus, ...]:
         """How each of them is."""
-        return tuple(feed.status() for feed in self._feeds.values())
+        return tuple(tap.status() for tap in self._taps.values())
 
     async def aclose(self) -> None:
-        """End all of them at the same time."""
-        closing: Iterable[Feed] = list(self._feeds.values())
-        await asyncio.gather(*(feed.aclose() for feed in closing))
-        self._feeds.clear()
+        """End what came from here, and the feeds that nobody else holds, all at the same time."""
+        taps, self._taps = self._taps, {}
+        for tap in taps.values():
+            tap.close()
+        last = [
+            tap.feed for key, tap in taps.items() if give_back(self._owner, self._identify(key))
+        ]
+        await asyncio.gather(*(feed.aclose() for feed in last))

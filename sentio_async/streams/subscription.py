@@ -21,6 +21,7 @@ from sentio_async.streams.consumers import (
     Queue,
 )
 from sentio_async.streams.feed import Feed, FeedStatus
+from sentio_async.streams.feeds import Tap
 
 __all__ = ["Callback", "Part", "Policy", "Subscription"]
 
@@ -28,7 +29,7 @@ log = logging.getLogger("sentio_async.streams")
 
 R = TypeVar("R")
 Callback = Callable[[Any], object] | Callable[[Any], Awaitable[object]]
-Part = tuple[Feed, tuple[Topic, ...]]
+Part = tuple[Feed | Tap, tuple[Topic, ...]]
 """A feed, and what is wanted of it; one subscription may need several."""
 
 _running: set[asyncio.Task[None]] = set()
@@ -99,12 +100,12 @@ class Subscription(Generic[R]):
                 return BlockingQueue(
                     limit,
                     name=name,
-                    pause=lambda consumer: _each(feeds, Feed.hold_up, consumer),
-                    resume=lambda consumer: _each(feeds, Feed.let_go, consumer),
+                    pause=lambda consumer: _each(feeds, lambda feed: feed.hold_up(consumer)),
+                    resume=lambda consumer: _each(feeds, lambda feed: feed.let_go(consumer)),
                 )
         reason = f"{name}: {limit} rows wait to be read"
         return KeepingQueue(
-            limit, name=name, overflowed=lambda: _each(feeds, Feed.start_over, reason)
+            limit, name=name, overflowed=lambda: _each(feeds, lambda feed: feed.start_over(reason))
         )
 
     def start(self) -> None:
@@ -229,9 +230,9 @@ class Subscription(Generic[R]):
         return f"<Subscription {topics[:80]}>"
 
 
-def _each(feeds: Sequence[Feed], act: Callable[[Feed, Any], None], what: Any) -> None:
+def _each(feeds: Sequence[Feed | Tap], act: Callable[[Feed | Tap], None]) -> None:
     for feed in feeds:
-        act(feed, what)
+        act(feed)
 
 
 def _is_coroutine(callback: Callback) -> bool:

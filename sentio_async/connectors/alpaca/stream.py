@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any, Protocol
+
+from pydantic import SecretStr
 
 from sentio_async.connectors.alpaca.config import AlpacaConfig
 from sentio_async.connectors.alpaca.wire.data_api import option_feed, stock_feed
@@ -19,7 +21,7 @@ from sentio_async.streams.feeds import Feeds
 from sentio_async.streams.hours import ALWAYS, Hours, SessionHours
 from sentio_async.streams.subscription import Part
 
-__all__ = ["ALL_PAIRS", "AlpacaStreams", "keys_of"]
+__all__ = ["ALL_PAIRS", "AlpacaStreams", "keys_of", "secrets_of"]
 
 ALL_PAIRS = "*/*"
 """Every crypto pair, where ``*`` is every stock."""
@@ -50,6 +52,11 @@ def keys_of(config: AlpacaConfig) -> Keys:
     return Keys(config.api_key, config.api_secret, config.oauth_token)
 
 
+def secrets_of(config: AlpacaConfig) -> tuple[SecretStr | None, ...]:
+    """What tells one login from another."""
+    return config.api_key, config.api_secret, config.oauth_token
+
+
 class AlpacaStreams:
     """The market-data feeds of one connector: stocks, crypto, options, news."""
 
@@ -60,7 +67,7 @@ class AlpacaStreams:
         self._resources = resources
         self._history = history
         self._hours: Hours = SessionHours(read_days)
-        self._feeds: Feeds[str] = Feeds(self._make)
+        self._feeds: Feeds[str] = Feeds(self._make, owner=resources, identify=self._identify)
 
     def parts(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Part]:
         """The feeds that tell of symbols on channels, and the topics there."""
@@ -82,6 +89,10 @@ class AlpacaStreams:
     async def aclose(self) -> None:
         """End all of them."""
         await self._feeds.aclose()
+
+    def _identify(self, kind: str) -> Hashable:
+        path, _ = self._source(kind)
+        return f"{self._config.data_stream}/{path}", *secrets_of(self._config)
 
     def _make(self, kind: str) -> Feed:
         path, name = self._source(kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from datetime import date, time
 from typing import Any, Protocol
 
@@ -63,7 +63,7 @@ class PolygonStreams:
         self._history = history
         self._read_holidays = read_holidays
         self._hours: Hours = SessionHours(self._days)
-        self._feeds: Feeds[str] = Feeds(self._make)
+        self._feeds: Feeds[str] = Feeds(self._make, owner=resources, identify=self._identify)
 
     def parts(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Part]:
         """The feeds that tell of tickers on channels, and the topics there."""
@@ -86,6 +86,9 @@ class PolygonStreams:
     async def aclose(self) -> None:
         """End all of them."""
         await self._feeds.aclose()
+
+    def _identify(self, market: str) -> Hashable:
+        return f"{self._config.stream}/{market}", self._config.api_key
 
     def _make(self, market: str) -> Feed:
         config = self._config

@@ -131,8 +131,8 @@ class Scene:
         self.stream = AlpacaOrderStream(config, resources, self.books)
 
     def listen(self) -> "Scene":
-        feed, _ = self.stream.part
-        feed._open = self.venue.open
+        tap, _ = self.stream.part
+        tap.feed._open = self.venue.open
         self.subscription = Subscription(
             [self.stream.part], Policy.KEEP, callback=self.updates.append
         )
