@@ -90,5 +90,6 @@ def _headers_in(fields: Fields) -> dict[str, str]:
 
 
 def _join(found: dict[str, str], key: str, value: bytes) -> None:
-    text = value.decode("latin-1")
+    # The parser keeps blanks at the end of a value.
+    text = value.decode("latin-1").rstrip(" \t")
     found[key] = f"{found[key]}, {text}" if key in found else text

@@ -9,7 +9,9 @@ import random
 import re
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from tests.fuzz.readers import Ours, Read, read_with_h11
 from tests.fuzz.responses import Case, a_case
@@ -114,7 +116,7 @@ def difference(case: Case, ours: Read, theirs: Read) -> str | None:
         return None if ours.refusal is not None else f"accepted, though: {theirs.refusal}"
     if ours.refusal is not None:
         return None if ours.refusal in _REASONS else f"refused without a reason: {ours.refusal}"
-    if ours.content != theirs.content:
+    if _seen(ours) != _seen(theirs) or (ours.fields and _lines(ours) != _lines(theirs)):
         return "read differently"
     if ours.is_kept and not theirs.is_kept and not _KEPT_BY_WORD.search(case.last_head):
         return "kept after an answer that ends the connection"
@@ -124,6 +126,19 @@ def difference(case: Case, ours: Read, theirs: Read) -> str | None:
     if theirs.is_kept and not ours.is_kept and not may_close:
         return "closed without need"
     return None
+
+
+def _seen(read: Read) -> tuple[object, ...]:
+    return read.status, read.reason, read.body, _as_h11_has_it(read.headers.items())
+
+
+def _lines(read: Read) -> list[object]:
+    return _as_h11_has_it(read.fields)
+
+
+def _as_h11_has_it(pairs: Iterable[tuple[Any, Any]]) -> list[object]:
+    codings = ("transfer-encoding", b"transfer-encoding")
+    return [(name, value.lower() if name in codings else value) for name, value in pairs]
 
 
 def verdict(ours: Read, theirs: Read) -> str:

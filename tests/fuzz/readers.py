@@ -2,10 +2,12 @@
 
 import asyncio
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import h11
 
+from sentio_async.http.answer import Answer
 from sentio_async.http.pool.connection import Connection
 from sentio_async.http.pool.message import Request, Waits
 from sentio_async.http.pool.stream import Stream
@@ -21,15 +23,13 @@ class Read:
     status: int = 0
     reason: bytes = b""
     fields: tuple[tuple[bytes, bytes], ...] = ()
+    """Line by line."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By name."""
     body: bytes = b""
     is_kept: bool = False
     """The connection may carry the next request."""
     refusal: str | None = None
-
-    @property
-    def content(self):
-        """What has to be the same for all readers."""
-        return (self.status, self.reason, self.fields, self.body)
 
 
 class _Lane:
@@ -105,14 +105,19 @@ class Ours:
             error = stream._error
         if error is not None:
             return Read(refusal=str(error))
-        reply = waiter.result()
-        body = reply.body if stream is None else b"".join(stream._pieces)
-        fields = tuple(_as_h11_has_it(name.lower(), value) for name, value in reply.fields)
-        return Read(reply.status, reply.reason, fields, body, is_kept)
+        status, reason, fields, body = waiter.result()
+        if stream is None:
+            headers = Answer.of(status, fields, body).headers
+            return Read(status, reason, (), headers, body, is_kept)
+        lines = tuple((name.lower(), value) for name, value in fields)
+        return Read(status, reason, lines, _by_name(lines), b"".join(stream._pieces), is_kept)
 
 
-def _as_h11_has_it(name, value):
-    return name, value.lower() if name == b"transfer-encoding" else value
+def _by_name(fields):
+    found = {}
+    for name, value in fields:
+        found.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return {name: ", ".join(values) for name, values in found.items()}
 
 
 def read_with_h11(case):
@@ -147,4 +152,5 @@ def read_with_h11(case):
     data, _ = connection.trailing_data
     are_done = connection.our_state is connection.their_state is h11.DONE
     is_kept = are_done and not data and not is_over
-    return Read(head.status_code, bytes(head.reason), tuple(head.headers), body, is_kept)
+    fields = tuple(head.headers)
+    return Read(head.status_code, bytes(head.reason), fields, _by_name(fields), body, is_kept)

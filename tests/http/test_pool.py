@@ -220,6 +220,16 @@ async def test_bytes_after_an_answer_never_reach_the_next_request(extra, later):
         assert (first.body, second.body) == (b"1", b"2")
 
 
+async def test_what_has_come_and_was_not_read_yet_never_reaches_the_next_request():
+    async with serving(always(answer(b"mine"))) as server, a_pool() as pool:
+        await ask(pool, server)
+        # It is at this machine, and this loop has had no turn to read it.
+        server.peers[0]._writer.transport.get_extra_info("socket").send(answer(b"not yours"))
+        second = await ask(pool, server)
+
+        assert (second.body, server.connections) == (b"mine", 2)
+
+
 async def test_a_body_where_none_may_be_closes_the_connection():
     raw = b"HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\n{}"
     async with serving(always(raw)) as server, a_pool() as pool:
@@ -311,7 +321,7 @@ async def test_a_write_does_not_go_to_a_connection_whose_end_waits_to_be_read():
             request = a_request("POST", b"{}")
             lane = pool.lane(there)
 
-            assert lane.take(request) is None
+            assert lane.take() is None
             reply, _ = await asyncio.gather(pool.exchange(there, request), serving_two)
         ends[1].close()
 
@@ -619,8 +629,8 @@ async def test_tls_is_checked_and_asks_for_http_1(authority):
         async with a_pool(tls=trusting) as pool:
             for _ in range(3):
                 reply = await pool.exchange(origin(server, "https"), a_request())
-            [peer] = server.peers
-            chosen = peer._writer.get_extra_info("ssl_object").selected_alpn_protocol()
+            # A client that leaves the handshake may count as a connection to the server.
+            chosen = server.peers[-1]._writer.get_extra_info("ssl_object").selected_alpn_protocol()
 
     assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
     assert reply.body == body

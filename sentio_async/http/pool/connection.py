@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import select
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import httpcore
 import httptools
@@ -18,7 +19,7 @@ from sentio_async import errors
 from sentio_async.http.pool.incoming import Incoming
 from sentio_async.http.pool.message import Reply, Request
 from sentio_async.http.pool.stream import Stream
-from sentio_async.http.pool.strict import not_http
+from sentio_async.http.pool.strict import ANNOUNCES, ENDS_OF_LINES, FIRST_BYTE, not_http
 
 if TYPE_CHECKING:
     from sentio_async.http.pool.lane import Lane
@@ -39,6 +40,7 @@ class Connection(Incoming, asyncio.BufferedProtocol):
         "_is_over",
         "_is_paused",
         "_lane",
+        "_poll",
         "_room",
         "_transport",
         "_waiter",
@@ -53,6 +55,7 @@ class Connection(Incoming, asyncio.BufferedProtocol):
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._waiter: asyncio.Future[Reply] | None = None
         self._room: asyncio.Future[None] | None = None
+        self._poll: Callable[[int], list[Any]] | None = None
         self._is_over = self._is_paused = self._is_held = self.is_reused = False
         self.is_uploading = False
         """More of the request's body is to be written."""
@@ -61,17 +64,20 @@ class Connection(Incoming, asyncio.BufferedProtocol):
 
     # What the pool and its callers do.
 
-    def is_usable(self) -> bool:
-        """It can carry a request, as far as this side knows."""
+    def is_open(self) -> bool:
+        """It is not closed, as far as this side knows."""
         return not self._is_over and not self._transport.is_closing()
 
-    def is_silent(self) -> bool:
-        """Nothing waits to be read, the end included: asked before what is not sent twice."""
-        if not hasattr(select, "poll"):
-            return True
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return not poll.poll(0)
+    def is_usable(self) -> bool:
+        """It can carry the next request: it is open, and nothing waits to be read.
+
+        What has come since the last answer, its end included, belongs to no request of ours.
+        """
+        return (
+            not self._is_over
+            and not self._transport.is_closing()
+            and (self._poll is None or not self._poll(0))
+        )
 
     @property
     def is_untouched(self) -> bool:
@@ -179,6 +185,11 @@ class Connection(Incoming, asyncio.BufferedProtocol):
         self._transport = cast("asyncio.Transport", transport)
         # So that "paused" means: not all of the request has left.
         self._transport.set_write_buffer_limits(high=0)
+        ours = transport.get_extra_info("socket")
+        if ours is not None and hasattr(select, "poll"):
+            look = select.poll()
+            look.register(ours.fileno(), select.POLLIN)
+            self._poll = look.poll
         if self._is_over:
             self._transport.abort()
 
@@ -191,9 +202,18 @@ class Connection(Incoming, asyncio.BufferedProtocol):
         if self._request is None:
             self.end()
             return
-        received, self._received = self._received, self._received + nbytes
+        received, text = self._received, self._text
+        self._received = received + nbytes
         try:
-            self._feed(received, nbytes)
+            if (
+                not received
+                and text[0] == FIRST_BYTE
+                and text[9] != ANNOUNCES
+                and text[nbytes - 1] > ENDS_OF_LINES
+            ):
+                self._parser.feed_data(self._buffer[:nbytes])
+            else:
+                self._feed_carefully(received, nbytes)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             if not self._is_complete:
                 self.fail(not_http(exc))
@@ -261,7 +281,9 @@ class Connection(Incoming, asyncio.BufferedProtocol):
         self.until = request.expires_at
         self._lane.watch(self.until)
         if waiter is not None and not waiter.done():
-            waiter.set_result(Reply(self._status, self._reason, self._fields, b""))
+            # As h11 has them: the parser keeps blanks at the end of a value.
+            fields = [(name, value.rstrip(b" \t")) for name, value in self._fields]
+            waiter.set_result(Reply(self._status, self._reason, fields, b""))
 
     # How it ends.
 

@@ -87,14 +87,13 @@ def prepared(
 ) -> Request:
     """The request as it goes on the wire, without its body; LocalProtocolError if it cannot."""
     waits = extensions.get("timeout", _NO_TIMEOUT)
-    asked = Request(
-        head_of(method, target, headers),
+    return Request(
+        data=head_of(method, target, headers),
         waits=_waits(*map(waits.get, Waits.__slots__)),
         expires_at=read_until.get(math.inf),
         method=method.decode("latin-1"),
+        trace=extensions.get("trace"),
     )
-    asked.trace = extensions.get("trace")
-    return asked
 
 
 @functools.lru_cache(maxsize=16)
@@ -109,7 +108,7 @@ async def begin(lane: Lane, asked: Request, body: Any, headers: Fields) -> tuple
         asked.data += b"".join(body)
     else:
         upload = _in_chunks(body) if _is_chunked(headers) else body
-    connection = lane.take(asked) or await lane.acquire(asked)
+    connection = lane.take() or await lane.acquire(asked)
     try:
         return await _ask(connection, asked, upload)
     except (httpcore.RemoteProtocolError, httpcore.ReadError):

@@ -12,10 +12,10 @@ import httptools
 from sentio_async.http.pool.message import Fields, Request
 from sentio_async.http.pool.stream import Stream
 from sentio_async.http.pool.strict import (
+    ANNOUNCES,
     FIRST_BYTE,
     check_coding,
     check_reason,
-    may_be_padded,
     refused,
 )
 
@@ -24,10 +24,7 @@ __all__ = ["Incoming"]
 _FINAL = 200
 """Smaller statuses only announce an answer."""
 _FIRST = 100
-_ANNOUNCES = ord("1")
-"""In place of a status' first digit, as in 100."""
 _WITHOUT_BODY = (204, 304)
-_ENDS_OF_LINES = b"\r\n"
 
 
 class Incoming:
@@ -40,8 +37,8 @@ class Incoming:
         "_has_head",
         "_is_announced",
         "_is_complete",
-        "_is_padded",
         "_is_reusable",
+        "_lines",
         "_parser",
         "_reason",
         "_received",
@@ -58,31 +55,28 @@ class Incoming:
         self._parser = httptools.HttpResponseParser(self)
         self._request: Request | None = None
         self._stream: Stream | None = None
-        self._is_padded = False
+        self._status = 0
+        self._fields: Fields = []
+        self._is_announced = False
         self._prepare()
 
     def _prepare(self) -> None:
-        self._fields: Fields = []
+        self._lines: Fields = []
         self._body: bytes | bytearray = b""
-        self._size = self._received = self._status = 0
         self._reason = b""
+        self._size = self._received = 0
         self._has_head = self._is_complete = self._is_reusable = False
-        self._is_announced = False
 
-    def _feed(self, received: int, nbytes: int) -> None:
-        """Read so many bytes in the buffer; ``received`` of this answer came before."""
+    def _feed_carefully(self, received: int, nbytes: int) -> None:
+        """Read so many bytes in the buffer; ``received`` of this answer came before.
+
+        Where the parser would skip empty lines, before or after an answer, it gets no chance to.
+        """
         text, start = self._text, 0
-        if not received:
-            if text[0] != FIRST_BYTE:
-                raise refused("it begins with something else")
-            self._is_padded = may_be_padded(text, nbytes)
-        if not self._has_head and (received or text[9] == _ANNOUNCES):
-            self._is_padded = True
+        if not received and text[0] != FIRST_BYTE:
+            raise refused("it begins with something else")
+        if not self._has_head and (received or text[9] == ANNOUNCES):
             start = self._feed_lines(nbytes)
-        if not start and text[nbytes - 1] not in _ENDS_OF_LINES:
-            self._parser.feed_data(self._buffer[:nbytes])
-            return
-        # The parser skips an empty line after an answer, and does not say so.
         for end in (nbytes - 1, nbytes):
             if start < end:
                 if self._is_complete:
@@ -92,10 +86,7 @@ class Incoming:
                 start = end
 
     def _feed_lines(self, nbytes: int) -> int:
-        """Read the rest of the head, and how far it goes.
-
-        Line by line: the parser skips empty ones between an announcement and an answer.
-        """
+        """Read the head line by line, to where it ends or more has to come; gives how far."""
         start, text = 0, self._text
         while not self._has_head and start < nbytes:
             if self._is_announced and text[start] != FIRST_BYTE:
@@ -123,9 +114,8 @@ class Incoming:
             self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header line, or a trailer, which is not kept."""
-        if not self._has_head:
-            self._fields.append((name, value))
+        """One header line; a trailer, which is not kept, if the head is whole."""
+        self._lines.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -137,12 +127,11 @@ class Incoming:
                 raise refused("a status that means nothing")
             return
         self._status, self._has_head = status, True
-        if self._is_padded:
-            self._fields = [(name, value.rstrip(b" \t")) for name, value in self._fields]
-        request = cast("Request", self._request)
-        if request.is_head or status in _WITHOUT_BODY:
+        self._fields, self._lines = self._lines, []
+        is_head = cast("Request", self._request).method == "HEAD"
+        if is_head or status in _WITHOUT_BODY:
             check_coding(self._fields)
-        if request.is_head:
+        if is_head:
             # llhttp does not know that no body follows, so it is of no more use.
             self._is_complete = True
         if self._stream is not None:
@@ -174,7 +163,7 @@ class Incoming:
         if self._is_complete:
             return
         if not self._has_head:
-            self._fields, self._reason, self._is_announced = [], b"", True
+            self._lines, self._reason, self._is_announced = [], b"", True
             return
         self._is_reusable = self._parser.should_keep_alive()
         self._is_complete = True

@@ -86,8 +86,8 @@ class Lane:
 
     async def exchange(self, request: Request) -> Reply:
         """Send it and get the whole answer; cancelling closes the connection."""
-        connection = self.take(request) or await self.acquire(request)
-        for is_last in (not request.is_repeatable, True):
+        connection = self.take() or await self.acquire(request)
+        for is_last in (False, True):
             waiter: asyncio.Future[Reply] = self._loop.create_future()
             connection.ask(request, waiter)
             try:
@@ -98,18 +98,18 @@ class Lane:
                     connection.end()
                 raise
             except (httpcore.RemoteProtocolError, httpcore.ReadError):
-                if is_last or not connection.is_untouched:
+                if is_last or not (request.is_repeatable and connection.is_untouched):
                     raise
             # It was closed while the request was on its way; others idle so long are no better.
             connection = await self.acquire(request)
         raise AssertionError("the last try returns or raises")
 
-    def take(self, request: Request) -> Connection | None:
+    def take(self) -> Connection | None:
         """An idle connection, the one used last."""
         idle = self._idle
         while idle:
             connection, _ = idle.popitem()
-            if connection.is_usable() and (request.is_repeatable or connection.is_silent()):
+            if connection.is_usable():
                 return connection
             connection.end()
         return None
@@ -144,7 +144,7 @@ class Lane:
             self._let_in()
             raise
         self._opening -= 1
-        if self._is_closed or not connection.is_usable():
+        if self._is_closed or not connection.is_open():
             connection.end()
             self._let_in()
             raise closed() if self._is_closed else httpcore.ConnectError("closed at once")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import httpcore
+import msgspec
 
 from sentio_async.resilience.window import Priority
 
@@ -44,52 +45,38 @@ class Waits:
     pool: float = math.inf
 
 
-class Request:
+class Request(msgspec.Struct, gc=False, eq=False):
     """One request as it goes on the wire.
 
     ``expires_at`` (loop time) ends it as a whole.  ``limit`` bounds the body of its answer, as it
     comes.  ``is_sent`` is the evidence: while it is False, not one byte has been written.
     """
 
-    __slots__ = (
-        "data",
-        "expires_at",
-        "is_head",
-        "is_repeatable",
-        "is_sent",
-        "limit",
-        "priority",
-        "trace",
-        "waits",
-    )
+    data: bytes
+    waits: Waits
+    expires_at: float = math.inf
+    limit: float = math.inf
+    method: str = "GET"
+    priority: Priority = Priority.QUOTES
+    is_sent: bool = False
+    trace: Trace | None = None
 
-    def __init__(
-        self,
-        data: bytes,
-        *,
-        waits: Waits,
-        expires_at: float = math.inf,
-        limit: float = math.inf,
-        method: str = "GET",
-        priority: Priority = Priority.QUOTES,
-    ) -> None:
-        self.data = data
-        self.waits = waits
-        self.expires_at = expires_at
-        self.limit = limit
-        self.priority = priority
-        self.is_head = method == "HEAD"
-        self.is_repeatable = method in _REPEATABLE
-        self.is_sent = False
-        self.trace: Trace | None = None
+    @property
+    def is_repeatable(self) -> bool:
+        """To send it twice does what sending it once does."""
+        return self.method in _REPEATABLE
 
     def __repr__(self) -> str:
         # Keys are in its head, and tracebacks show locals.
         return f"<Request of {len(self.data)} bytes>"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As little as ``repr``, for tools that print Structs by their fields."""
+        return [("size", len(self.data))]
+
 
 class Reply(NamedTuple):
-    """An answer as it came: nothing is decoded."""
+    """An answer as it came: nothing is decoded, and a value of a header may end with blanks."""
 
     status: int
     reason: bytes

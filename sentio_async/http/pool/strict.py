@@ -13,29 +13,28 @@ import httptools
 
 from sentio_async.http.pool.message import Fields
 
-__all__ = ["FIRST_BYTE", "check_coding", "check_reason", "may_be_padded", "not_http", "refused"]
+__all__ = [
+    "ANNOUNCES",
+    "ENDS_OF_LINES",
+    "FIRST_BYTE",
+    "check_coding",
+    "check_reason",
+    "not_http",
+    "refused",
+]
 
 FIRST_BYTE = ord("H")
 """Of every answer; the parser would skip empty lines before it."""
-_MOST_TO_SEARCH = 2048
+ANNOUNCES = ord("1")
+"""In the place of its status' first digit, as in 100."""
+ENDS_OF_LINES = ord("\r")
+"""No greater byte ends a line."""
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def refused(why: str) -> httptools.HttpParserError:
     """As the parser says that an answer is wrong."""
     return httptools.HttpParserError(why)
-
-
-def may_be_padded(text: bytearray, size: int) -> bool:
-    """Whether a header's value may end with blanks, which the parser keeps.
-
-    To look for them takes less than to strip them from every value.
-    """
-    return (
-        size > _MOST_TO_SEARCH
-        or text.find(b" \r\n", 0, size) > 0
-        or text.find(b"\t\r\n", 0, size) > 0
-    )
 
 
 def check_reason(reason: bytes) -> None:
@@ -46,7 +45,9 @@ def check_reason(reason: bytes) -> None:
 
 def check_coding(fields: Fields) -> None:
     """A body comes as it is or in chunks: nobody has asked for another transfer coding."""
-    codings = [value.lower() for name, value in fields if name.lower() == b"transfer-encoding"]
+    codings = [
+        value.strip().lower() for name, value in fields if name.lower() == b"transfer-encoding"
+    ]
     if codings not in ([], [b"chunked"]):
         raise refused("a transfer coding nobody asked for")
 
