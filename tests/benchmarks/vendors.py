@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from tests.benchmarks import memory
 from tests.benchmarks.measure import interleaved, row
 from tests.benchmarks.venues import symbols, venue
 
@@ -34,7 +35,8 @@ SHARES = {"1": 100, "100": 40, "1000": 10, "10000": 2, "100000": 1, "place_order
 """Calls of a client in a round, in a hundredth of those asked for; long ones need fewer."""
 
 
-def _alpaca_py(url):
+def alpaca_py(url):
+    """What alpaca-py does, by the name of its row."""
     from alpaca.data.historical import StockHistoricalDataClient
     from alpaca.data.requests import StockBarsRequest, StockLatestQuoteRequest
     from alpaca.data.timeframe import TimeFrame
@@ -151,7 +153,7 @@ async def _compare(url, settings, wanted):
     rows = []
     async with AsyncExitStack() as stack:
         ours = await _ours(url, stack)
-        peers = {**_alpaca_py(url), **_massive(url)}
+        peers = {**alpaca_py(url), **_massive(url)}
         for bench in wanted:
             _check(bench, await ours[bench](), peers[bench]())
             share = SHARES[bench.rsplit(".", 1)[-1]]
@@ -167,9 +169,12 @@ async def _compare(url, settings, wanted):
 def rows(settings):
     """All rows of this set."""
     wanted = [bench for bench in TARGETS if settings.wants(f"vendors.{bench}")]
-    if not wanted:
+    measures_memory = settings.wants(memory.BENCH)
+    if not wanted and not measures_memory:
         return
     if settings.pin:
         os.sched_setaffinity(0, {0})
     with venue() as url:
         yield from asyncio.run(_compare(url, settings, wanted))
+        if measures_memory:
+            yield from memory.rows(url)
