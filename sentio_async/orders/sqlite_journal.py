@@ -166,7 +166,7 @@ class _Writer:
             with _transaction(self._database):
                 for records, _, _ in batch:
                     self._database.executemany(_INSERT, records)
-        except sqlite3.Error as exc:
+        except Exception as exc:  # noqa: BLE001 (told to who waits; the thread must live)
             problem = exc
         for _, done, loop in batch:
             # Its loop may have ended meanwhile, and then nobody waits.
