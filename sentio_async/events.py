@@ -15,6 +15,7 @@ from sentio_async.errors import Outcome
 
 __all__ = [
     "AttemptEnded",
+    "BarsStored",
     "BreakerChanged",
     "BudgetExhausted",
     "CallEnded",
@@ -111,6 +112,21 @@ class RowSkipped(Event):
 
     index: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BarsStored(Event):
+    """A download has stored more bars of a symbol: ``rows`` in all, or has ended with it.
+
+    ``ended`` of ``total`` symbols are complete or have failed, with ``error``, a class name.
+    """
+
+    symbol: str
+    rows: int
+    is_complete: bool
+    error: str | None
+    ended: int
+    total: int
 
 
 class Listener(Protocol):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
+from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from sentio_async import errors
@@ -12,8 +14,11 @@ from sentio_async.base.connector import (
     Capability,
     Role,
     check_symbol,
+    sorted_out,
     symbols_of,
 )
+from sentio_async.events import Listener
+from sentio_async.history import Download, HistoryRequest, StoredBars
 from sentio_async.models.bars import Bars
 from sentio_async.models.batch import Batch
 from sentio_async.models.market import Bar, MarketStatus, Quote, Snapshot, Trade
@@ -108,6 +113,44 @@ class DataProviderConnector(BaseConnector):
                 rows = []
         if rows:
             yield _as_columns(symbol, timeframe, rows)
+
+    async def download_bars(
+        self,
+        symbols: Iterable[str],
+        timeframe: str,
+        path: str | PathLike[str],
+        *,
+        start: datetime | date,
+        end: datetime | date | None = None,
+        pages_at_once: int = 8,
+        rows_per_file: int = 1_000_000,
+        on_progress: Listener | None = None,
+        **options: Any,
+    ) -> Batch[StoredBars]:
+        """Store the bars of many symbols as Parquet files in the folder ``path``, one it has alone.
+
+        Each symbol has what is stored of it or its error.  The same call again goes on where it
+        was broken off, or failed, and ends with the same bars.  ``end`` is the time of the first
+        call if None.  ``pages_at_once`` are held or under way in all; ``on_progress`` and the
+        listeners are told ``BarsStored``.  Needs the extra ``parquet``.
+        """
+        asked = sorted_out(symbols)
+        a_walk: int = getattr(self._config, "pages_at_once", 1)
+        more = () if on_progress is None else (on_progress,)
+        download = Download(
+            folder=Path(path),
+            symbols_at_once=max(1, pages_at_once // a_walk),
+            rows_per_file=rows_per_file,
+            connector=self.name,
+            listeners=(*self._resources.listeners, *more),
+            clock=self._clock,
+        )
+        request = HistoryRequest(
+            provider=self.vendor, timeframe=timeframe, start=start, end=end, options=options
+        )
+        wanted = [symbol for symbol, refusal in asked.items() if refusal is None]
+        stored = dict((await download.run(self, request, wanted)).items())
+        return Batch({symbol: refusal or stored[symbol] for symbol, refusal in asked.items()})
 
     def iter_trades(self, symbol: str, **options: Any) -> AsyncIterator[Trade]:
         """Trades from ``start`` to ``end``, oldest first, page after page."""

@@ -1,0 +1,118 @@
+"""What a folder of bars holds, or is to hold: written down before the first bar.
+
+A download that goes on must be the same as the one that was begun, so a folder belongs to one
+request.  Symbols do not: they can be added later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from sentio_async import errors
+
+__all__ = ["HistoryRequest", "write_whole"]
+
+_NAME = "_download.json"
+_VERSION = 1
+# Going on after the last bar that is stored needs all of them, oldest first.
+_REFUSED = ("limit", "descending", "order")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRequest:
+    """Bars of which length, from when to when, and what else their vendor was told."""
+
+    provider: str
+    timeframe: str
+    start: datetime | date
+    end: datetime | date | None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        refused = [name for name in _REFUSED if self.options.get(name) is not None]
+        if refused:
+            raise errors.InvalidRequestError(
+                f"{refused[0]}: a download takes all bars, oldest first, and no such option"
+            )
+        for name, moment in (("start", self.start), ("end", self.end)):
+            if isinstance(moment, datetime) and moment.tzinfo is None:
+                text = f"{name}: {moment.isoformat()} has no zone; use an aware one"
+                raise errors.InvalidRequestError(text)
+
+    def settled_in(self, folder: Path, now: datetime) -> HistoryRequest:
+        """The request of this folder, which becomes this one's if it is new or empty.
+
+        Without ``end`` it ends now, and still does when it is gone on with.  Raises
+        InvalidRequestError when the folder holds something else.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        place = folder / _NAME
+        if place.exists() and any(folder.glob("symbol=*/*.parquet")):
+            return self._as_begun(place)
+        ours = (_NAME, _making(place).name)
+        if any(not (e.name in ours or e.name.startswith("symbol=")) for e in folder.iterdir()):
+            raise errors.InvalidRequestError(
+                f"{folder}: holds files of something else; a download needs a folder of its own"
+            )
+        settled = replace(self, end=self.end or now)
+        write_whole(place, json.dumps(settled.written(), indent=1).encode())
+        return settled
+
+    def _as_begun(self, place: Path) -> HistoryRequest:
+        try:
+            begun = json.loads(place.read_bytes())
+            end = _read_moment(begun["end"])
+        except (ValueError, KeyError, TypeError) as exc:
+            raise errors.InvalidRequestError(f"{place}: cannot be read ({exc})") from exc
+        settled = replace(self, end=self.end or end)
+        wanted = settled.written()
+        different = [name for name in wanted if begun.get(name) != wanted[name]]
+        if different:
+            name = different[0]
+            raise errors.InvalidRequestError(
+                f"{place.parent}: was begun with {name} {begun.get(name)!r}, "
+                f"and {wanted[name]!r} is asked for; use another folder"
+            )
+        return settled
+
+    def written(self) -> dict[str, Any]:
+        """As it stands in the folder."""
+        options = {name: value for name, value in self.options.items() if value is not None}
+        plain: dict[str, Any] = json.loads(json.dumps(options, default=str, sort_keys=True))
+        return {
+            "version": _VERSION,
+            "provider": self.provider,
+            "timeframe": self.timeframe,
+            "start": _write_moment(self.start),
+            "end": _write_moment(self.end),
+            "options": plain,
+        }
+
+
+def _write_moment(moment: datetime | date | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _read_moment(text: str) -> datetime | date:
+    is_day = len(text) == len("YYYY-MM-DD")
+    return date.fromisoformat(text) if is_day else datetime.fromisoformat(text)
+
+
+def _making(place: Path) -> Path:
+    return place.with_name(f".{place.name}.new")
+
+
+def write_whole(place: Path, data: bytes) -> None:
+    """Write a file that is there as a whole or not at all."""
+    making = _making(place)
+    with making.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    making.replace(place)
