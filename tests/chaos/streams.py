@@ -54,7 +54,7 @@ def _in_a_hurry(stack: ExitStack) -> None:
         stack.enter_context(mock.patch.object(module, "FeedSettings", hasty))
     for module in (alpaca_stream, polygon_stream):
         # The storm comes at any hour, and the exchange is always open.
-        stack.enter_context(mock.patch.object(module, "SessionHours", lambda _: ALWAYS))
+        stack.enter_context(mock.patch.object(module, "hours_of", lambda *_: ALWAYS))
     stack.enter_context(mock.patch.object(socket, "PING_AFTER", 0.5))
     # A consumer that fails is told of each time.
     stack.enter_context(mock.patch.object(feed.log, "disabled", True))

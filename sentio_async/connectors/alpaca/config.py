@@ -10,11 +10,12 @@ import os
 from typing import ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, InstanceOf, SecretStr, ValidationInfo, field_validator, model_validator
 
 from sentio_async.config import check_stream_url, check_url, is_loopback, stream_url_of
 from sentio_async.http.auth import Auth, BearerAuth, HeaderAuth
 from sentio_async.orders.settings import BrokerConfig
+from sentio_async.streams.hours import Calendar
 
 __all__ = ["DATA_URL", "LIVE_URL", "PAPER_URL", "AlpacaConfig", "credential_of", "sign_with"]
 
@@ -60,6 +61,9 @@ class AlpacaConfig(BrokerConfig):
     """Where order updates come from, ``wss://``; the host of ``base_url`` if None."""
     data_stream_url: str | None = None
     """Where streamed prices come from; the stream's host of ``data_url`` if None."""
+    calendar: InstanceOf[Calendar] | str | None = Field(default=None, repr=False)
+    """When stocks are in session, so that silence counts: an exchange's calendar by name, such as
+    ``XNYS`` (needs the extra ``calendars``), or one of your own; the vendor's if None."""
     check_orders_every: float | None = Field(default=30.0, gt=0)
     """How often, in seconds, open orders are compared with what the stream of order updates has
     told, while somebody listens to it and an order is open; None for never."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Sequence
-from datetime import date, timedelta
+from collections.abc import AsyncIterator, Hashable, Sequence
+from datetime import timedelta
 from typing import Any, Protocol
 
 from pydantic import SecretStr
@@ -15,10 +15,10 @@ from sentio_async.connectors.alpaca.wire.data_rows import Feed as FeedName
 from sentio_async.connectors.alpaca.wire.stream import AlpacaMarketDialect, Keys
 from sentio_async.http.client import Resources
 from sentio_async.http.reading import utc_from_ns
-from sentio_async.models import Bar, Trade, TradingDay
+from sentio_async.models import Bar, Trade
 from sentio_async.streams import EVERYTHING, Feed, FeedSettings, Gap, Plan, Topic, World
 from sentio_async.streams.feeds import Feeds
-from sentio_async.streams.hours import ALWAYS, Hours, SessionHours
+from sentio_async.streams.hours import ALWAYS, Hours, ReadDays, hours_of
 from sentio_async.streams.subscription import Part
 
 __all__ = ["ALL_PAIRS", "AlpacaStreams", "keys_of", "secrets_of"]
@@ -31,8 +31,6 @@ MINUTE_NS = 60_000_000_000
 # How long a channel may be silent in a session, in seconds.
 _STOCK_PATIENCE = {"quotes": 60.0, "trades": 120.0, "bars": 180.0}
 _CRYPTO_PATIENCE = {"quotes": 120.0, "trades": 900.0, "bars": 900.0}
-
-ReadDays = Callable[[date, date], Awaitable[Iterable[TradingDay]]]
 
 
 class History(Protocol):
@@ -66,7 +64,7 @@ class AlpacaStreams:
         self._config = config
         self._resources = resources
         self._history = history
-        self._hours: Hours = SessionHours(read_days)
+        self._hours: Hours = hours_of(config.calendar, read_days)
         self._feeds: Feeds[str] = Feeds(self._make, owner=resources, identify=self._identify)
 
     def parts(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Part]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, InstanceOf, SecretStr, ValidationInfo, field_validator
 
 from sentio_async.config import (
     ConnectorConfig,
@@ -15,6 +15,7 @@ from sentio_async.config import (
     is_loopback,
     stream_url_of,
 )
+from sentio_async.streams.hours import Calendar
 
 __all__ = ["PolygonConfig"]
 
@@ -41,6 +42,9 @@ class PolygonConfig(ConnectorConfig):
     """Where streams are, ``wss://``; the vendor's own host if None."""
     delayed_stream: bool = False
     """Streams that are 15 minutes late, for plans without real-time data."""
+    calendar: InstanceOf[Calendar] | str | None = Field(default=None, repr=False)
+    """When stocks are in session, so that silence counts: an exchange's calendar by name, such as
+    ``XNYS`` (needs the extra ``calendars``), or one of your own; the vendor's if None."""
     batch_size: int = Field(default=250, ge=1, le=250)
     """Symbols in one snapshot request."""
     pages_at_once: int = Field(default=2, ge=1)

@@ -19,8 +19,8 @@ from sentio_async.streams.hours import (
     ALWAYS,
     NEW_YORK,
     Hours,
-    SessionHours,
     days_without,
+    hours_of,
 )
 from sentio_async.streams.subscription import Part
 
@@ -62,7 +62,7 @@ class PolygonStreams:
         self._resources = resources
         self._history = history
         self._read_holidays = read_holidays
-        self._hours: Hours = SessionHours(self._days)
+        self._hours: Hours = hours_of(config.calendar, self._days)
         self._feeds: Feeds[str] = Feeds(self._make, owner=resources, identify=self._identify)
 
     def parts(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Part]:
