@@ -70,10 +70,10 @@ def burst(call):
     return run
 
 
-async def raw_calls(url, concurrency, stack):
+async def raw_calls(url, concurrency, stack, path=PATH):
     """The least that so many GETs at a time cost."""
     connections = await raw.connect(url, concurrency)
-    data = raw.request(url, PATH)
+    data = raw.request(url, path)
     stack.callback(lambda: [connection.close() for connection in connections])
 
     async def run(count, _):

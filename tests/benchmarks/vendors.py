@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from tests.benchmarks import memory
 from tests.benchmarks.measure import interleaved, row
+from tests.benchmarks.transport import raw_calls
 from tests.benchmarks.venues import symbols, venue
 
 KEY, SECRET = "PK" + "K" * 18, "S" * 40
@@ -31,6 +32,7 @@ TARGETS = {
     "massive.aggregates.10000": 0.125,
     "massive.aggregates.100000": 0.2,
 }
+LIMIT, LIMIT_TARGET = "vendors.alpaca.quote.raw", 2.0
 SHARES = {"1": 100, "100": 40, "1000": 10, "10000": 2, "100000": 1, "place_order": 100}
 """Calls of a client in a round, in a hundredth of those asked for; long ones need fewer."""
 
@@ -137,6 +139,16 @@ def _in_this_thread(call):
     return run
 
 
+async def _limit(url, settings, quote):
+    """A whole quote against the least that a GET of the same bytes costs."""
+    async with AsyncExitStack() as stack:
+        clients = {
+            "ours": (_one_by_one(quote), SHARES["1"]),
+            "raw": (await raw_calls(url, 1, stack, "/v2/stocks/AAPL/quotes/latest"), SHARES["1"]),
+        }
+        return row(LIMIT, await interleaved(clients, settings, 1), "ours", "raw", LIMIT_TARGET)
+
+
 def _check(bench, found, theirs):
     """Both have as much; a client that left something out would look fast."""
     size = bench.rsplit(".", 1)[-1]
@@ -163,6 +175,8 @@ async def _compare(url, settings, wanted):
             }
             figures = await interleaved(clients, settings, 1)
             rows.append(row(f"vendors.{bench}", figures, "ours", "peer", TARGETS[bench]))
+        if settings.wants(LIMIT):
+            rows.append(await _limit(url, settings, ours["alpaca.quote.1"]))
     return rows
 
 
@@ -170,11 +184,11 @@ def rows(settings):
     """All rows of this set."""
     wanted = [bench for bench in TARGETS if settings.wants(f"vendors.{bench}")]
     measures_memory = settings.wants(memory.BENCH)
-    if not wanted and not measures_memory:
+    if not (wanted or measures_memory or settings.wants(LIMIT)):
         return
     if settings.pin:
         os.sched_setaffinity(0, {0})
-    with venue() as url:
+    with venue(pin=settings.pin) as url:
         yield from asyncio.run(_compare(url, settings, wanted))
         if measures_memory:
             yield from memory.rows(url)

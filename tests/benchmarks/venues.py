@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import os
 import signal
 from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
@@ -201,7 +202,10 @@ class _Venue(asyncio.Protocol):
         return _json({**ORDER, "id": own, "client_order_id": given})
 
 
-def _serve(line, delay):
+def _serve(line, delay, core):
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+
     async def main():
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
@@ -217,11 +221,11 @@ def _serve(line, delay):
 
 
 @contextlib.contextmanager
-def venue(delay=0.0):
-    """The base URL of both vendors; they answer after so many seconds."""
+def venue(delay=0.0, *, pin=False):
+    """The base URL of both vendors; they answer after so many seconds, pinned on core 1."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, delay), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, delay, 1 if pin else None), daemon=True)
     process.start()
     if not ours.poll(20):
         raise RuntimeError("the server did not start")
