@@ -7,7 +7,13 @@ import pytest
 
 from orders.venues import LOST, ScriptedVenue, an_answer, an_order, not_sent, refused
 from sentio_async import errors
-from sentio_async.orders.intent import client_order_id, is_same, is_same_payload, looks_like
+from sentio_async.orders.intent import (
+    bare_symbol,
+    client_order_id,
+    is_same,
+    is_same_payload,
+    looks_like,
+)
 from sentio_async.orders.journal import MemoryJournal
 from sentio_async.orders.policy import GatewayPolicy
 
@@ -234,3 +240,27 @@ async def test_legs_tell_multi_leg_orders_apart():
 
     assert looks_like(mleg(), an_answer(mleg(), legs=legs))
     assert not looks_like(mleg(), an_answer(mleg(), legs=legs[:1]))
+    assert looks_like(mleg(), an_answer(mleg()))
+    assert looks_like(mleg(), an_answer(mleg(), symbol="A"))
+
+
+async def test_what_a_venue_leaves_empty_cannot_differ():
+    assert is_same(an_order(), an_answer(an_order(), symbol=""))
+    assert is_same(an_order(notional="5"), an_answer(an_order(notional="5"), qty="3"))
+    assert looks_like(an_order(), an_answer(an_order(side="sell"))) is False
+
+
+async def test_an_id_may_be_as_long_as_a_venue_allows():
+    own = client_order_id(GatewayPolicy(id_length=99), "paper 1", "rebalance 7")
+
+    assert own == "sentio-xbcv3xkireptanlnrvmixoxqfunkjiim4ouuqm4wronbpbxpx4dq"
+
+
+async def test_instructions_tell_orders_apart():
+    one, other = ({"algorithm": name} for name in ("VWAP", "TWAP"))
+
+    assert not is_same_payload(an_order(instructions=one), an_order(instructions=other))
+
+
+async def test_a_symbol_is_the_same_in_every_spelling():
+    assert bare_symbol("btc/usd") == bare_symbol("BTC-USD") == "BTCUSD"

@@ -55,9 +55,13 @@ def logged(caplog):
 
 
 async def test_an_order_that_was_placed_at_the_second_try(started):
-    gateway, heard = await told(started, ScriptedVenue(BrokerClass.UNIQUE, not_sent()))
+    journal = MemoryJournal()
+    gateway, heard = await told(started, ScriptedVenue(BrokerClass.UNIQUE, not_sent()), journal)
 
-    await gateway.submit(MINE)
+    order = await gateway.submit(MINE)
+
+    at = CLOCK.utcnow().timestamp()
+    assert journal.rows[-1] == Row("mine", Step.ACKED, at, 2, order=order)
 
     now = asyncio.get_running_loop().time()
     assert heard == [happenings.OrderPlaced(now, *WHERE, "mine", "v1", 2)]

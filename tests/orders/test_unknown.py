@@ -81,6 +81,17 @@ async def test_a_late_order_that_is_filled_is_only_told(started):
     assert venue.sent("cancel") == []
 
 
+async def test_the_time_of_a_call_counts_from_its_beginning(started):
+    venue = ScriptedVenue(BrokerClass.UNIQUE, HANGS)
+    gateway = await started(venue)
+    await asyncio.sleep(100)
+
+    with pytest.raises(errors.OrderOutcomeUnknownError):
+        await gateway.submit(an_order())
+
+    assert asyncio.get_running_loop().time() == 130
+
+
 async def test_a_handle_looks_at_once(started):
     _, venue, _, error = await a_late_order(started)
     venue.take(an_order())

@@ -90,3 +90,13 @@ async def test_a_chunk_cancelled_from_within_is_a_cancellation():
 
     with pytest.raises(asyncio.CancelledError):
         await gather_batches(range(4), 1, call)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_few_chunks_are_like_many(count):
+    async def call(batch):
+        await asyncio.sleep(1.0)
+        return sum(batch)
+
+    assert await gather_batches(range(count), 1, call) == [([each], each) for each in range(count)]
+    assert asyncio.get_running_loop().time() == 1.0

@@ -58,11 +58,21 @@ def test_a_window_that_has_only_begun_is_empty(clock):
     clock.now = 0.0
     breaker = a_share(clock)
 
-    told(breaker, *[FAIL] * 19)
+    told(breaker, *[OK] * 11, *[FAIL] * 8)
     assert breaker.state is BreakerState.CLOSED
     told(breaker, FAIL)
+    assert breaker.state is BreakerState.CLOSED
+    told(breaker, FAIL, FAIL)
 
     assert breaker.state is BreakerState.OPEN
+
+
+def test_its_figures_are_those_of_now(clock):
+    breaker = CircuitBreaker(BreakerPolicy(failures=1, open_for=10.0, jitter=0.0), clock=clock)
+    told(breaker, FAIL)
+    clock.now += 10.0
+
+    assert breaker.stats().state is BreakerState.HALF_OPEN
 
 
 def test_calls_count_in_the_bucket_of_their_time_and_no_longer(clock):

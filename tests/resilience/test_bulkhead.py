@@ -151,3 +151,63 @@ async def test_a_place_that_comes_with_the_deadline_is_not_lost():
 async def test_impossible_places_are_refused(limit, reserve):
     with pytest.raises(errors.ConfigurationError):
         Bulkhead(limit, reserve=reserve)
+
+
+async def test_orders_pass_those_who_may_not_have_the_reserved_place():
+    bulkhead = Bulkhead(2, reserve=1)
+    await bulkhead.acquire()
+    waiting = [asyncio.create_task(bulkhead.acquire(priority=each)) for each in list(Priority)[1:]]
+    await asyncio.sleep(0.1)
+    assert bulkhead.waiting == 3
+
+    assert bulkhead.try_acquire(Priority.QUOTES) is False
+    assert bulkhead.try_acquire(Priority.ORDERS) is True
+    assert bulkhead.try_acquire(Priority.ORDERS) is False
+
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert (bulkhead.in_use, bulkhead.waiting) == (2, 0)
+
+
+async def test_with_no_time_left_nobody_waits_for_a_turn_of_the_loop():
+    bulkhead = Bulkhead(1)
+    await bulkhead.acquire()
+
+    for deadline in (now(), now() - 1.0):
+        with pytest.raises(errors.DeadlineExceededError) as caught:
+            bulkhead.acquire(deadline=deadline).send(None)
+        assert caught.value.message == "bulkhead: no place among 1 in time"
+
+
+async def test_a_slot_is_waited_for_no_longer_than_the_deadline():
+    bulkhead = Bulkhead(1)
+    await bulkhead.acquire()
+
+    with pytest.raises(errors.DeadlineExceededError):
+        async with bulkhead.slot(deadline=now() + 2.0):
+            pass
+
+    assert now() == 2.0
+
+
+async def test_a_place_may_be_held_beyond_the_limit():
+    bulkhead = Bulkhead(2)
+    await bulkhead.acquire()
+    bulkhead.hold()
+    bulkhead.hold()
+    assert bulkhead.in_use == 3
+
+    bulkhead.release()
+
+    assert not bulkhead.try_acquire(Priority.ORDERS)
+    bulkhead.release()
+    assert bulkhead.try_acquire(Priority.ORDERS)
+
+
+@pytest.mark.parametrize(("limit", "reserve"), [(0, 0), (1, 1), (1, -1)])
+async def test_places_that_cannot_be_are_named(limit, reserve):
+    with pytest.raises(errors.ConfigurationError) as caught:
+        Bulkhead(limit, reserve=reserve)
+
+    assert caught.value.message == f"bulkhead: {limit} places, {reserve} of them reserved"

@@ -625,8 +625,21 @@ class PlainCallable:
     ids=lambda each: str(each)[:20],
 )
 def test_what_is_no_coroutine_function_is_refused_when_decorated(decorate, function, why):
-    with pytest.raises(TypeError, match=why):
+    with pytest.raises(TypeError, match=rf"^@\w+ takes async def functions; .*{why}"):
         decorate(function)
+
+
+@pytest.mark.parametrize(
+    ("decorate", "name"),
+    [
+        (retry(), "retry"),
+        (circuit_breaker(), "circuit_breaker"),
+        (rate_limit(5, 1.0), "rate_limit"),
+    ],
+)
+def test_the_decorator_that_refuses_a_function_is_named(decorate, name):
+    with pytest.raises(TypeError, match=f"^@{name} takes"):
+        decorate(plain)
 
 
 @pytest.mark.parametrize("decorate", DECORATORS)

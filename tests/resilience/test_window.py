@@ -32,6 +32,18 @@ def test_one_slot_at_least_is_left_to_those_who_are_no_orders():
     assert a_log(limit=1, reserve=5).reserve == 0
 
 
+@pytest.mark.parametrize(
+    ("limit", "says_nothing"),
+    [(None, True), (-1, True), (0, True), (1, False), (9, False), (10, True), (11, True)],
+)
+def test_only_a_smaller_limit_is_news(limit, says_nothing):
+    assert a_log().is_said(limit) is says_nothing
+    tightened = a_log()
+    tightened.limit = 1
+    assert tightened.is_said(1) is True
+    assert tightened.is_said(2) is False
+
+
 def test_only_orders_may_use_the_reserve():
     log = a_log()
 
