@@ -43,16 +43,23 @@ MAX_QUERY = 7_000
 
 def packed(tickers: Sequence[str], *, size: int) -> list[tuple[Call[Any], list[str]]]:
     """The calls that ask for all of these, each with the tickers that it asks for."""
-    are_stocks = all(asset_class(ticker) is AssetClass.STOCK for ticker in tickers)
+    # Another kind has a colon after its letter; thousands are seen to have none at one look.
+    are_stocks = ":" not in "".join(tickers) or all(
+        asset_class(ticker) is AssetClass.STOCK for ticker in tickers
+    )
     build = stock_snapshots if are_stocks else universal_snapshots
     return [(build(chunk), chunk) for chunk in chunks(tickers, size)]
 
 
 def chunks(tickers: Iterable[str], size: int) -> list[list[str]]:
     """The tickers in groups that one request can hold."""
-    groups: list[list[str]] = []
+    wanted = list(tickers)
+    groups = [wanted[begin : begin + size] for begin in range(0, len(wanted), size)]
+    if all(len(",".join(group)) < MAX_QUERY for group in groups):
+        return groups
+    groups = []
     room = 0
-    for ticker in tickers:
+    for ticker in wanted:
         if not groups or len(groups[-1]) == size or room < len(ticker) + 1:
             groups.append([])
             room = MAX_QUERY
@@ -93,7 +100,9 @@ def _unknown(ticker: str) -> errors.SymbolNotFoundError:
 
 def with_refused(asked: Mapping[str, errors.ConnectorError | None], answered: Batch[T]) -> Batch[T]:
     """The answers in the order of asking, with the errors of those that were not asked for."""
-    found = dict(answered.items())
+    if not any(asked.values()):
+        return answered
+    found = answered.to_dict()
     return Batch({ticker: refusal or found[ticker] for ticker, refusal in asked.items()})
 
 

@@ -24,7 +24,12 @@ from sentio_async.connectors.polygon.moments import (
 from sentio_async.connectors.polygon.values import BookLevel, OrderBook
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
 from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, member, number
-from sentio_async.connectors.polygon.wire.tickers import asset_class, check_about, checked
+from sentio_async.connectors.polygon.wire.tickers import (
+    all_checked,
+    asset_class,
+    check_about,
+    checked,
+)
 from sentio_async.connectors.polygon.wire.ticks import WORD_LISTS, WORDS
 from sentio_async.http.endpoint import Call, Parts
 from sentio_async.http.wire_json import Json
@@ -224,7 +229,7 @@ def read_book(raw: Json, *, symbol: str) -> OrderBook:
 
 
 def _wanted(tickers: Iterable[str] | None) -> str | None:
-    return None if tickers is None else ",".join(map(checked, tickers))
+    return None if tickers is None else all_checked(tickers)
 
 
 @api.get("/v2/snapshot/locale/us/markets/stocks/tickers", returns=read_many, decode=_decode_many)

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sentio_async import errors
 from sentio_async.models import AssetClass
 
-__all__ = ["asset_class", "check_about", "checked", "currency_pair", "underlying_of"]
+__all__ = ["all_checked", "asset_class", "check_about", "checked", "currency_pair", "underlying_of"]
 
 _PREFIXES = {
     "O:": AssetClass.OPTION,
@@ -32,6 +33,16 @@ def checked(ticker: str) -> str:
     if not (ticker and ticker.isprintable()) or "," in ticker or " " in ticker:
         raise errors.InvalidRequestError(f"symbol: {ticker!r} is not a ticker")
     return ticker
+
+
+def all_checked(tickers: Iterable[str]) -> str:
+    """The tickers as a list in a query; raises as ``checked`` does."""
+    names = list(tickers)
+    text = ",".join(names)
+    # Nearly all are letters, which is seen at one look.
+    if text.replace(",", "").isalnum() and text.count(",") == len(names) - 1 and "" not in names:
+        return text
+    return ",".join(map(checked, names))
 
 
 def check_about(ticker: str, named: Any) -> None:

@@ -23,7 +23,12 @@ from sentio_async.connectors.polygon.wire.envelope import (
 )
 from sentio_async.connectors.polygon.wire.filters import at_most, chosen, ranges
 from sentio_async.connectors.polygon.wire.problems import item_error
-from sentio_async.connectors.polygon.wire.tickers import check_about, checked, underlying_of
+from sentio_async.connectors.polygon.wire.tickers import (
+    all_checked,
+    check_about,
+    checked,
+    underlying_of,
+)
 from sentio_async.connectors.polygon.wire.ticks import word_or_none, words
 from sentio_async.http.endpoint import Call, Parts, QueryValue
 from sentio_async.http.reading import read_rows
@@ -228,7 +233,7 @@ def read_contract(raw: Json, *, symbol: str) -> OptionSnapshot:
 
 
 def _any_of(tickers: Iterable[str] | None) -> str | None:
-    return None if tickers is None else ",".join(map(checked, tickers))
+    return None if tickers is None else all_checked(tickers)
 
 
 @api.get("/v3/snapshot", returns=read_universal)
