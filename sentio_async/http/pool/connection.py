@@ -183,8 +183,10 @@ class Connection(Incoming, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
         self._transport = cast("asyncio.Transport", transport)
-        # So that "paused" means: not all of the request has left.
-        self._transport.set_write_buffer_limits(high=0)
+        # So that "paused" means: not all of the request has left.  asyncio's TLS pauses at the
+        # limit, not above it: with 0 it would be paused when all is sent.
+        is_tls = transport.get_extra_info("sslcontext") is not None
+        self._transport.set_write_buffer_limits(high=1 if is_tls else 0, low=0)
         ours = transport.get_extra_info("socket")
         if ours is not None and hasattr(select, "poll"):
             look = select.poll()
