@@ -53,10 +53,12 @@ async def test_one_order_whatever_happens_on_the_way(exchange, what):
 
 async def test_one_order_over_a_restart(exchange, tmp_path):
     settings = {"journal": tmp_path / "orders"}
+    # The market goes on meanwhile, and another price would be another order.
+    same = {"intent_key": "rebalance 7", "limit_price": 10}
     async with connected(exchange, **settings) as broker:
-        first = await resting(exchange, broker, intent_key="rebalance 7")
+        first = await resting(exchange, broker, **same)
     async with connected(exchange, **settings) as broker:
-        again = await resting(exchange, broker, intent_key="rebalance 7")
+        again = await resting(exchange, broker, **same)
 
         assert again.id == first.id
         assert broker.recovery.placed == ()
@@ -112,7 +114,7 @@ async def test_a_journal_is_for_one_account_and_one_process(exchange, tmp_path):
 async def test_many_at_once_with_the_same_key_are_one(exchange):
     async with connected(exchange) as broker:
         orders = await asyncio.gather(
-            *(resting(exchange, broker, intent_key="k") for _ in range(5))
+            *(resting(exchange, broker, intent_key="k", limit_price=10) for _ in range(5))
         )
 
         assert len({order.id for order in orders}) == 1
