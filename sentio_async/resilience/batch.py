@@ -52,8 +52,9 @@ async def gather_batches(
         async with places.slot():
             return await call(batch)
 
+    started = map(one if at_once < len(batches) else call, batches)
     # gather waits for all of them, also when it is cancelled itself.
-    results = await asyncio.gather(*map(one, batches), return_exceptions=True)
+    results = await asyncio.gather(*started, return_exceptions=True)
     found: list[tuple[list[T], R | Exception]] = []
     for batch, result in zip(batches, results, strict=True):
         if isinstance(result, BaseException) and not isinstance(result, Exception):

@@ -45,6 +45,11 @@ async def ask_about(
         if isinstance(answer, Exception):
             raise answer
         results.update(answer)
+    if list(results) == list(asked):
+        return Batch(results)
+    # Absent, not falsy: a series without bars is an answer.
+    for name in [name for name in asked if name not in results]:
+        results[name] = not_found(name)
     return Batch({name: results[name] for name in asked})
 
 
@@ -66,11 +71,7 @@ async def _ask_dropping(
         except errors.ConnectorError as exc:
             return {**results, **dict.fromkeys(wanted, exc)}
         else:
-            answered = found.to_dict()
-            # Absent, not falsy: a series without bars is an answer.
-            for name in [name for name in wanted if name not in answered]:
-                answered[name] = not_found(name)
-            return {**results, **answered} if results else answered
+            return {**results, **found.to_dict()}
     return results
 
 

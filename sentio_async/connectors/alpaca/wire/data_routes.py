@@ -51,13 +51,15 @@ def kind_of(symbol: str) -> Kind:
 
 def pack(symbols: Iterable[str], most: int | None = None) -> Iterator[list[str]]:
     """The symbols in as few lists as there must be requests, each list of one kind."""
-    names = list(dict.fromkeys(symbols))
+    names = list(symbols if isinstance(symbols, dict) else dict.fromkeys(symbols))
     text = "".join(names)
-    # Letters and digits only, and none as long as an option's: thousands at one look.
-    if text.isalnum() and text.isascii() and max(map(len, names)) <= _TAIL:
-        step = min(_MOST_SYMBOLS if most is None else most, _MOST_CHARACTERS // (_TAIL + 1))
-        yield from (names[begin : begin + step] for begin in range(0, len(names), step))
-        return
+    # An option has digits and a pair a slash: thousands of stocks are seen to be that at one look.
+    if text.isalpha() and text.isascii():
+        step = _MOST_SYMBOLS if most is None else most
+        packs = [names[begin : begin + step] for begin in range(0, len(names), step)]
+        if all(len(",".join(packed)) < _MOST_CHARACTERS for packed in packs):
+            yield from packs
+            return
     by_kind: dict[Kind, list[str]] = {}
     for symbol in names:
         by_kind.setdefault(kind_of(symbol), []).append(symbol)
