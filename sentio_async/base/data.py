@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Sequence
 from datetime import date, datetime
 from os import PathLike
 from pathlib import Path
@@ -53,7 +53,10 @@ class DataProviderConnector(BaseConnector):
         quote = await self._get_quote(symbol)
         return self._fresh(quote, max_age)
 
-    async def _get_quote(self, symbol: str) -> Quote:
+    def _get_quote(self, symbol: str) -> Awaitable[Quote]:
+        return self._quote_in_a_batch(symbol)
+
+    async def _quote_in_a_batch(self, symbol: str) -> Quote:
         return (await self.get_quotes([symbol]))[symbol]
 
     async def get_quotes(self, symbols: Iterable[str]) -> Batch[Quote]:
@@ -68,7 +71,7 @@ class DataProviderConnector(BaseConnector):
         check_symbol(symbol)
         return self._fresh(await self._get_trade(symbol), max_age)
 
-    async def _get_trade(self, symbol: str) -> Trade:
+    def _get_trade(self, symbol: str) -> Awaitable[Trade]:
         self._unsupported(Capability.TRADES)
 
     async def get_snapshot(self, symbol: str) -> Snapshot:

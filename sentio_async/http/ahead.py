@@ -25,8 +25,6 @@ __all__ = ["PagesAhead", "Walk", "pages_of", "text_near_the_end"]
 P = TypeVar("P")
 
 _TAIL = 2_048
-# Of the loop, from a new task to bytes on their way: the walk's task, and the session's flight.
-_TURNS = 2
 _TEXT = re.compile(rb'"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
@@ -131,8 +129,7 @@ class PagesAhead(Generic[P]):
             if call is not None:
                 self._line.append(_Wanted(call, is_certain=False))
                 self._look_ahead()
-                for _ in range(_TURNS):
-                    await asyncio.sleep(0)
+                await asyncio.sleep(0)  # for the task that sends it
 
     async def _go_on(self, wanted: _Wanted[P], call: Call[P] | None) -> None:
         place = self._line.index(wanted) + 1

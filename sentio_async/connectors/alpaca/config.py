@@ -69,6 +69,9 @@ class AlpacaConfig(BrokerConfig):
     told, while somebody listens to it and an order is open; None for never."""
     data_requests_per_minute: int = Field(default=200, gt=0)
     """The limit of the data plan: 200 on Basic, 10,000 on Algo Trader Plus."""
+    coalesce: bool = True
+    """Calls about the latest of one symbol each, made in one turn of the loop, share a request; the
+    first of them goes alone, at once."""
     pages_at_once: int = Field(default=2, ge=1)
     """Pages of one long list that are held or under way; 1 asks for none ahead."""
 

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, TypeVar
 from sentio_async.base import Capability, check_symbol
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.config import ConnectorConfig
-from sentio_async.connectors.alpaca.batches import ask_about, not_found, send_about
+from sentio_async.connectors.alpaca.batches import ask_about
 from sentio_async.connectors.alpaca.config import AlpacaConfig, credential_of, sign_with
-from sentio_async.connectors.alpaca.data_extras import AlpacaDataExtras
+from sentio_async.connectors.alpaca.latest import AlpacaLatest
 from sentio_async.connectors.alpaca.stream import AlpacaStreams
 from sentio_async.connectors.alpaca.walks import Walks
 from sentio_async.connectors.alpaca.wire import data_screener, sessions
@@ -24,8 +24,8 @@ from sentio_async.connectors.alpaca.wire.data_api import (
     write_timeframe,
 )
 from sentio_async.connectors.alpaca.wire.data_pages import SpanPages
-from sentio_async.connectors.alpaca.wire.data_routes import Kind, Sources, kind_of
-from sentio_async.connectors.alpaca.wire.data_rows import PROVIDER, as_snapshots
+from sentio_async.connectors.alpaca.wire.data_routes import Sources
+from sentio_async.connectors.alpaca.wire.data_rows import PROVIDER
 from sentio_async.connectors.alpaca.wire.data_status import read_market_status
 from sentio_async.events import Listener
 from sentio_async.http.client import AsyncClient, Resources
@@ -38,7 +38,6 @@ from sentio_async.models import (
     Page,
     Quote,
     Rows,
-    Snapshot,
     Trade,
     TradingDay,
 )
@@ -53,7 +52,7 @@ T = TypeVar("T")
 _TRADING_QUOTA = (Window(200, 60.0),)
 
 
-class AlpacaData(AlpacaDataExtras):
+class AlpacaData(AlpacaLatest):
     """Quotes, trades, bars and more: ``AAPL``, ``BTC/USD``, ``AAPL240126P00050000``.
 
     ``feed`` and ``options_feed`` of the settings say where prices come from; without them Alpaca
@@ -106,6 +105,7 @@ class AlpacaData(AlpacaDataExtras):
             credential=credential_of(settings),
             has_orders=False,
         )
+        self._ask_together(is_on=settings.coalesce)
         self._walks = Walks(self._session, at_once=settings.pages_at_once, clock=self._clock)
         # Market hours are told by the trading host alone; its quota is the broker's.
         self._trading = self._open_session(
@@ -132,58 +132,6 @@ class AlpacaData(AlpacaDataExtras):
     async def _check(self) -> str | None:
         await self._session.send(data_screener.stock_exchanges())
         return None
-
-    async def get_quotes(self, symbols: Iterable[str]) -> Batch[Quote]:
-        """Quotes of many symbols in as few requests as Alpaca allows.
-
-        Each has its quote or its own error.  A symbol that Alpaca calls invalid is dropped and
-        the rest is asked for again, up to 25 times a request.
-        """
-        return await self._ask_about(symbols, self._sources.quotes)
-
-    async def get_trades(self, symbols: Iterable[str]) -> Batch[Trade]:
-        """The last trades of many symbols, as ``get_quotes``."""
-        return await self._ask_about(symbols, self._sources.trades)
-
-    async def get_latest_bars(self, symbols: Iterable[str]) -> Batch[Bar]:
-        """The latest minute bars of many stocks or pairs, as ``get_quotes``."""
-        return await self._ask_about(symbols, self._sources.bars)
-
-    async def get_snapshots(self, symbols: Iterable[str]) -> Batch[Snapshot]:
-        """Everything that is latest about many symbols, as ``get_quotes``.
-
-        ``get_option_snapshots`` has greeks and volatilities besides.
-        """
-        return await ask_about(symbols, self._snapshots)
-
-    async def _snapshots(self, symbols: Sequence[str]) -> Batch[Snapshot]:
-        if kind_of(symbols[0]) is not Kind.OPTION:
-            return await self._session.send(self._sources.snapshots(symbols))
-        return as_snapshots(await self._option_snapshots(symbols))
-
-    async def _get_quote(self, symbol: str) -> Quote:
-        return await self._one(symbol, self._sources.quote(symbol))
-
-    async def _get_trade(self, symbol: str) -> Trade:
-        return await self._one(symbol, self._sources.trade(symbol))
-
-    async def get_snapshot(self, symbol: str) -> Snapshot:
-        """Everything that is latest about one symbol."""
-        check_symbol(symbol)
-        if kind_of(symbol) is Kind.OPTION:
-            return (await self.get_snapshots([symbol]))[symbol]
-        return await self._one(symbol, self._sources.snapshot(symbol))
-
-    async def get_latest_bar(self, symbol: str) -> Bar:
-        """The latest minute bar of a stock or a pair."""
-        check_symbol(symbol)
-        return await self._one(symbol, self._sources.bar(symbol))
-
-    async def _one(self, symbol: str, call: Call[Batch[T]]) -> T:
-        found = await send_about(self._session, call, symbol)
-        for name in found:
-            return found[name]
-        raise not_found(symbol)
 
     async def get_bars(
         self,

@@ -47,6 +47,9 @@ class PolygonConfig(ConnectorConfig):
     ``XNYS`` (needs the extra ``calendars``), or one of your own; the vendor's if None."""
     batch_size: int = Field(default=250, ge=1, le=250)
     """Symbols in one snapshot request."""
+    coalesce: bool = True
+    """Calls about the snapshot of one stock each, made in one turn of the loop, share a request;
+    the first of them goes alone, at once."""
     pages_at_once: int = Field(default=2, ge=1)
     """Pages of one walk that are held or under way; 1 asks for none ahead."""
     max_pages: int = Field(default=10_000, ge=1)

@@ -35,6 +35,7 @@ from sentio_async.models import (
     Snapshot,
     Trade,
 )
+from sentio_async.resilience.coalescing import Coalescer
 from sentio_async.streams import FeedStatus, Policy, Subscription
 from sentio_async.streams.subscription import Part
 
@@ -80,6 +81,10 @@ class PolygonData(PolygonMarkets, PolygonReference):
         super().__init__(
             config, client=client, resources=resources, listeners=listeners, clock=clock
         )
+        alone, together = self._one_snapshot, self._snapshots_by_ticker
+        # Of stocks only: other kinds have other answers when they are asked about together.
+        coalescer = Coalescer(alone, together, clock=self._clock)
+        self._stock_snapshot = coalescer.get if self._config.coalesce else alone
         self._streams = PolygonStreams(self._config, self._resources, self, self._holidays)
 
     async def _holidays(self) -> Rows[MarketHoliday]:
@@ -129,10 +134,20 @@ class PolygonData(PolygonMarkets, PolygonReference):
 
     async def get_snapshot(self, symbol: str) -> Snapshot:
         """Everything that is latest about one ticker."""
+        if wire.latest.is_stock(symbol):
+            return await self._stock_snapshot(symbol)
+        return await self._one_snapshot(symbol)
+
+    async def _one_snapshot(self, symbol: str) -> Snapshot:
         call = wire.latest.one_snapshot(symbol)
         if call is None:
             return (await self.get_snapshots([symbol]))[symbol]
         return await self._about(symbol, call)
+
+    async def _snapshots_by_ticker(
+        self, symbols: Sequence[str]
+    ) -> dict[str, Snapshot | errors.ConnectorError]:
+        return dict((await self.get_snapshots(symbols)).items())
 
     async def get_quotes(self, symbols: Iterable[str]) -> Batch[Quote]:
         """Quotes of many tickers: 250 a request, requests side by side.

@@ -26,6 +26,7 @@ __all__ = [
     "by_ticker",
     "chunks",
     "gathered",
+    "is_stock",
     "one_quote",
     "one_snapshot",
     "one_trade",
@@ -128,6 +129,11 @@ def trade_in(snapshot: Snapshot) -> Trade:
         text = f"{snapshot.symbol}: the vendor has no trade of it now"
         raise errors.SymbolNotFoundError(text, symbol=snapshot.symbol, connector=PROVIDER)
     return snapshot.trade
+
+
+def is_stock(ticker: str) -> bool:
+    """It is a stock, by its spelling."""
+    return asset_class(ticker) is AssetClass.STOCK
 
 
 def one_quote(ticker: str) -> Call[Quote] | None:

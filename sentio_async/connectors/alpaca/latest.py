@@ -1,0 +1,107 @@
+"""The latest of symbols: of many in one request, and of single ones asked for at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from sentio_async import errors
+from sentio_async.base import check_symbol
+from sentio_async.connectors.alpaca.batches import ask_about, not_found, send_about
+from sentio_async.connectors.alpaca.data_extras import AlpacaDataExtras
+from sentio_async.connectors.alpaca.wire.data_routes import Kind, Sources, kind_of
+from sentio_async.connectors.alpaca.wire.data_rows import as_snapshots
+from sentio_async.http.endpoint import Call
+from sentio_async.models import Bar, Batch, Quote, Snapshot, Trade
+from sentio_async.resilience.coalescing import Coalescer
+
+__all__ = ["AlpacaLatest"]
+
+T = TypeVar("T")
+
+
+class AlpacaLatest(AlpacaDataExtras):
+    """Quotes, trades, minute bars and snapshots: the latest of each."""
+
+    _sources: Sources
+
+    def _ask_together(self, *, is_on: bool) -> None:
+        """Whether single symbols that are asked for in one turn of the loop share a request."""
+
+        def asking(
+            alone: Callable[[str], Awaitable[T]],
+            many: Callable[[Iterable[str]], Awaitable[Batch[T]]],
+        ) -> Callable[[str], Awaitable[T]]:
+            async def together(
+                symbols: Sequence[str],
+            ) -> Mapping[str, T | errors.ConnectorError]:
+                return dict((await many(symbols)).items())
+
+            return Coalescer(alone, together, clock=self._clock).get if is_on else alone
+
+        self._quote = asking(self._quote_alone, self.get_quotes)
+        self._trade = asking(self._trade_alone, self.get_trades)
+        self._bar = asking(self._bar_alone, self.get_latest_bars)
+        self._snapshot = asking(self._snapshot_alone, self.get_snapshots)
+
+    async def get_quotes(self, symbols: Iterable[str]) -> Batch[Quote]:
+        """Quotes of many symbols in as few requests as Alpaca allows.
+
+        Each has its quote or its own error.  A symbol that Alpaca calls invalid is dropped and
+        the rest is asked for again, up to 25 times a request.
+        """
+        return await self._ask_about(symbols, self._sources.quotes)
+
+    async def get_trades(self, symbols: Iterable[str]) -> Batch[Trade]:
+        """The last trades of many symbols, as ``get_quotes``."""
+        return await self._ask_about(symbols, self._sources.trades)
+
+    async def get_latest_bars(self, symbols: Iterable[str]) -> Batch[Bar]:
+        """The latest minute bars of many stocks or pairs, as ``get_quotes``."""
+        return await self._ask_about(symbols, self._sources.bars)
+
+    async def get_snapshots(self, symbols: Iterable[str]) -> Batch[Snapshot]:
+        """Everything that is latest about many symbols, as ``get_quotes``.
+
+        ``get_option_snapshots`` has greeks and volatilities besides.
+        """
+        return await ask_about(symbols, self._snapshots)
+
+    async def _snapshots(self, symbols: Sequence[str]) -> Batch[Snapshot]:
+        if kind_of(symbols[0]) is not Kind.OPTION:
+            return await self._session.send(self._sources.snapshots(symbols))
+        return as_snapshots(await self._option_snapshots(symbols))
+
+    def _get_quote(self, symbol: str) -> Awaitable[Quote]:
+        return self._quote(symbol)
+
+    def _get_trade(self, symbol: str) -> Awaitable[Trade]:
+        return self._trade(symbol)
+
+    async def get_snapshot(self, symbol: str) -> Snapshot:
+        """Everything that is latest about one symbol."""
+        return await self._snapshot(check_symbol(symbol))
+
+    async def get_latest_bar(self, symbol: str) -> Bar:
+        """The latest minute bar of a stock or a pair."""
+        return await self._bar(check_symbol(symbol))
+
+    def _quote_alone(self, symbol: str) -> Awaitable[Quote]:
+        return self._one(symbol, self._sources.quote(symbol))
+
+    def _trade_alone(self, symbol: str) -> Awaitable[Trade]:
+        return self._one(symbol, self._sources.trade(symbol))
+
+    def _bar_alone(self, symbol: str) -> Awaitable[Bar]:
+        return self._one(symbol, self._sources.bar(symbol))
+
+    async def _snapshot_alone(self, symbol: str) -> Snapshot:
+        if kind_of(symbol) is Kind.OPTION:
+            return (await self.get_snapshots([symbol]))[symbol]
+        return await self._one(symbol, self._sources.snapshot(symbol))
+
+    async def _one(self, symbol: str, call: Call[Batch[T]]) -> T:
+        found = await send_about(self._session, call, symbol)
+        for name in found:
+            return found[name]
+        raise not_found(symbol)

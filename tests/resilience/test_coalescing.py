@@ -1,0 +1,186 @@
+"""Calls of one turn become one; nobody pays for another's error, deadline or leaving."""
+
+import asyncio
+
+import pytest
+
+from sentio_async import errors
+from sentio_async.resilience import with_deadline
+from sentio_async.resilience.coalescing import Coalescer
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+
+
+class Vendor:
+    """Doubles numbers, one or many a request, in a second."""
+
+    def __init__(self, *, unknown=(), broken=False):
+        self.requests = []
+        self.ended = 0
+        self.unknown = set(unknown)
+        self.broken = broken
+        self.coalescer = Coalescer(self.alone, self.together)
+
+    async def alone(self, number):
+        self.requests.append(number)
+        await asyncio.sleep(1.0)
+        self.ended += 1
+        return self._value(number, raises=True)
+
+    async def together(self, numbers):
+        self.requests.append(list(numbers))
+        await asyncio.sleep(1.0)
+        self.ended += 1
+        if self.broken:
+            raise errors.ServerError("down")
+        return {number: self._value(number) for number in numbers}
+
+    def _value(self, number, *, raises=False):
+        if number not in self.unknown:
+            return number * 2
+        error = errors.SymbolNotFoundError(f"{number}", symbol=str(number))
+        if raises:
+            raise error
+        return error
+
+    async def get(self, number):
+        return await self.coalescer.get(number)
+
+
+async def test_one_who_is_alone_goes_alone_and_at_once():
+    vendor = Vendor()
+
+    async def ask():
+        waiting = vendor.coalescer.get(4)
+        return await waiting
+
+    task = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+
+    assert vendor.requests == [4]
+    assert await task == 8
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_calls_of_one_turn_are_the_first_and_one_more():
+    vendor = Vendor()
+
+    assert await asyncio.gather(*map(vendor.get, range(100))) == [n * 2 for n in range(100)]
+
+    assert vendor.requests == [0, list(range(1, 100))]
+    assert asyncio.get_running_loop().time() == pytest.approx(1.0, abs=0.01)
+
+
+async def test_calls_of_different_turns_go_apart():
+    vendor = Vendor()
+
+    async def later(number):
+        await asyncio.sleep(number / 10)
+        return await vendor.get(number)
+
+    await asyncio.gather(*map(later, range(3)))
+
+    assert vendor.requests == [0, 1, 2]
+
+
+async def test_two_of_one_turn_are_two_calls_about_one():
+    vendor = Vendor()
+
+    await asyncio.gather(vendor.get(1), vendor.get(2))
+
+    assert vendor.requests == [1, 2]
+
+
+async def test_the_same_is_asked_for_once_while_it_is_under_way():
+    vendor = Vendor()
+
+    async def later():
+        await asyncio.sleep(0.5)
+        return await vendor.get(2)
+
+    found = await asyncio.gather(*map(vendor.get, [1, 2, 3, 2, 2]), later())
+
+    assert found == [2, 4, 6, 4, 4, 4]
+    assert vendor.requests == [1, [2, 3]]
+
+
+async def test_after_the_answer_it_is_asked_for_anew():
+    vendor = Vendor()
+    await asyncio.gather(*map(vendor.get, range(3)))
+    await asyncio.gather(*map(vendor.get, range(3)))
+
+    assert vendor.requests == [0, [1, 2], 0, [1, 2]]
+
+
+async def test_an_error_about_one_is_that_ones():
+    vendor = Vendor(unknown={1, 3})
+
+    found = await asyncio.gather(*map(vendor.get, range(5)), return_exceptions=True)
+
+    assert [found[n] for n in (0, 2, 4)] == [0, 4, 8]
+    assert [found[n].symbol for n in (1, 3)] == ["1", "3"]
+
+
+async def test_a_call_that_fails_fails_for_all_who_went_together():
+    vendor = Vendor(broken=True)
+
+    found = await asyncio.gather(*map(vendor.get, range(3)), return_exceptions=True)
+
+    assert found[0] == 0
+    assert all(isinstance(error, errors.ServerError) for error in found[1:])
+
+
+@pytest.mark.parametrize("leaver", [0, 1, 2])
+async def test_one_who_is_cancelled_costs_the_others_nothing(leaver):
+    vendor = Vendor()
+    tasks = [asyncio.create_task(vendor.get(number)) for number in range(4)]
+    await asyncio.sleep(0.5)
+
+    tasks[leaver].cancel()
+    await asyncio.wait(tasks)
+
+    assert [task.cancelled() for task in tasks] == [number == leaver for number in range(4)]
+    assert [t.result() for n, t in enumerate(tasks) if n != leaver] == [
+        n * 2 for n in range(4) if n != leaver
+    ]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5])
+async def test_when_everybody_has_left_the_call_is_cancelled(seconds):
+    vendor = Vendor()
+    tasks = [asyncio.create_task(vendor.get(number)) for number in range(4)]
+    await asyncio.sleep(seconds)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    await asyncio.sleep(0)
+
+    assert vendor.ended == 0
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert await vendor.get(1) == 2
+
+
+async def test_each_waits_as_long_as_its_own_deadline_allows():
+    vendor = Vendor()
+
+    async def hurried(number):
+        async with with_deadline(0.3):
+            return await vendor.get(number)
+
+    found = await asyncio.gather(
+        vendor.get(0), hurried(1), vendor.get(2), vendor.get(3), return_exceptions=True
+    )
+
+    assert isinstance(found[1], errors.DeadlineExceededError)
+    assert [found[0], *found[2:]] == [0, 4, 6]
+
+
+async def test_what_nobody_waits_for_any_more_is_not_asked_for():
+    vendor = Vendor()
+    tasks = [asyncio.create_task(vendor.get(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+
+    assert await tasks[2] == 4
+    assert tasks[1].cancelled()
+    assert vendor.requests == [0, 2]
