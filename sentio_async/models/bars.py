@@ -99,18 +99,18 @@ class Bars(Sequence[Bar]):
     def add_columns(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Add many bars at once: a value a bar for each column, by its name.
 
-        Raises ValueError, and adds none, if a column is missing or too short, or a value is no
-        number.
+        ``None`` is nothing said, where there may be nothing: ``vwap`` and ``trade_count``.  Raises
+        ValueError, and adds none, if a column is missing or too short, or a value is no number.
         """
         sizes = {len(values) for values in columns.values()}
         if columns.keys() != _COLUMNS.keys() or len(sizes) != 1:
             raise ValueError(f"bars need as many values of each of {', '.join(_COLUMNS)}")
         (size,) = sizes
         try:
-            # An array takes twice as long to read a list.
-            packed = [pack(f"{size}{kind}", *columns[name]) for name, kind in _COLUMNS.items()]
-        except struct_error as exc:
-            raise ValueError(f"a value of a bar is no number that fits: {exc}") from exc
+            packed = _packed(columns, size)
+        except ValueError:
+            # Looking for None beforehand would take as long as all the rest.
+            packed = _packed(_without_none(columns), size)
         for name, values in zip(_COLUMNS, packed, strict=True):
             getattr(self, name).frombytes(values)
 
@@ -193,3 +193,18 @@ class Bars(Sequence[Bar]):
     def to_columns(self) -> dict[str, Any]:
         """The columns by name, as the arrays they are."""
         return {name: getattr(self, name) for name in _COLUMNS}
+
+
+def _packed(columns: Mapping[str, Sequence[Any]], size: int) -> list[bytes]:
+    try:
+        # An array takes twice as long to read a list.
+        return [pack(f"{size}{kind}", *columns[name]) for name, kind in _COLUMNS.items()]
+    except struct_error as exc:
+        raise ValueError(f"a value of a bar is no number that fits: {exc}") from exc
+
+
+def _without_none(columns: Mapping[str, Sequence[Any]]) -> Mapping[str, Sequence[Any]]:
+    known = dict(columns)
+    known["vwap"] = [_NAN if value is None else value for value in columns["vwap"]]
+    known["trade_count"] = [-1 if n is None else n for n in columns["trade_count"]]
+    return known

@@ -307,6 +307,9 @@ def test_columns_are_added_whole_or_not_at_all():
     bars.add_columns(columns)
 
     assert list(bars) == list(some_bars(2)) * 2
+    bars = some_bars(2)
+    bars.add_columns({**columns, "vwap": [1.5, None], "trade_count": [None, 7]})
+    assert [(bar.vwap, bar.trade_count) for bar in bars[2:]] == [(1.5, None), (None, 7)]
     for bad in ({"close": [1.0]}, {"close": [1.0, None]}, {"times_ns": [0, 2**63]}):
         with pytest.raises(ValueError, match="bar"):
             bars.add_columns({**columns, **bad})

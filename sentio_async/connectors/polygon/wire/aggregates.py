@@ -142,9 +142,6 @@ def read_bars(answer: Bulk[Aggregate], *, symbol: str, step: str) -> Page[Bars]:
         "vwap": [row.vw for row in rows],
         "trade_count": [row.n for row in rows],
     }
-    if None in columns["vwap"] or None in columns["trade_count"]:
-        columns["vwap"] = [_NAN if value is None else value for value in columns["vwap"]]
-        columns["trade_count"] = [-1 if n is None else n for n in columns["trade_count"]]
     bars.add_columns(columns)
     bars.skipped = answer.skipped
     return Page(bars, next_target(answer.envelope.next_url))
