@@ -165,6 +165,32 @@ async def test_tightened_windows_are_shown_and_know_what_was_admitted(clock):
     assert [passes(limiter, clock, ORDERS) for _ in range(2)] == [True, False]
 
 
+async def test_a_new_window_knows_what_the_longest_has_admitted(clock):
+    limiter = by_hand(clock, (9, 60.0), (9, 10.0), reserve=8)
+    assert [passes(limiter, clock, ORDERS) for _ in range(2)] == [True] * 2
+    clock.now += 20.0
+    assert passes(limiter, clock, ORDERS)
+
+    limiter.tighten([Window(4, 120.0), Window(3, 10.0)])
+
+    assert [passes(limiter, clock, QUOTES), passes(limiter, clock, ORDERS)] == [False, True]
+    assert not passes(limiter, clock, ORDERS)
+    clock.now += 100.0
+    assert [passes(limiter, clock, QUOTES) for _ in range(2)] == [False, False]
+    clock.now += 20.0
+    assert [passes(limiter, clock, QUOTES) for _ in range(2)] == [True, False]
+
+
+async def test_a_shared_limiter_has_the_clock_and_the_reserve_it_was_given(clock):
+    limiter = Limiters().get(("host",), [Window(2, 10.0)], name="a", clock=clock, reserve=1)
+
+    assert [passes(limiter, clock) for _ in range(2)] == [True, False]
+    assert passes(limiter, clock, ORDERS)
+    limiter.block(5.0)
+    clock.now += 10.05
+    assert passes(limiter, clock, ORDERS)
+
+
 async def test_smaller_windows_of_others_are_kept_too():
     shared = Limiters()
     first = shared.get(("host", "key"), [Window(5, 10.0)], name="a", reserve=2)
