@@ -6,6 +6,7 @@ The reader calls ``deliver`` and goes on at once; it never waits for anybody.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
@@ -97,7 +98,8 @@ class Queue(Consumer[R]):
         """The next row; raises what ended the stream, or StopAsyncIteration at a plain end."""
         while not len(self):
             if self.is_finished:
-                raise self.error or StopAsyncIteration
+                # Each of several readers has its own, or their tracebacks would be one.
+                raise copy.copy(self.error) or StopAsyncIteration
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             try:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from sentio_async import errors
-from sentio_async.clock import Clock
+from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.events import Event, Listener, tell
 from sentio_async.streams import reports
 from sentio_async.streams.backoff import BackoffPolicy
 from sentio_async.streams.book import Book
 from sentio_async.streams.dialect import Dialect, Remedy
 from sentio_async.streams.routing import Router
+from sentio_async.streams.socket import OpenSocket, open_socket
 
-__all__ = ["Context", "Ending", "FeedSettings", "FeedState"]
+__all__ = ["Context", "Ending", "FeedSettings", "FeedState", "World"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -76,6 +78,18 @@ class Ending:
     error: errors.ConnectorError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a feed finds around it; a test brings its own."""
+
+    clock: Clock = SYSTEM_CLOCK
+    listeners: Sequence[Listener] = ()
+    open_socket: OpenSocket = open_socket
+    luck: Callable[[], float] = random.random
+    scrub: Callable[[str], str] = str
+    """Takes secrets out of a venue's own words."""
+
+
 class Context:
     """What the parts of one feed share."""
 
@@ -85,16 +99,15 @@ class Context:
         dialect: Dialect,
         router: Router,
         settings: FeedSettings,
-        *,
-        clock: Clock,
-        listeners: Sequence[Listener],
+        world: World,
     ) -> None:
         self.name = name
         self.dialect = dialect
         self.router = router
         self.settings = settings
-        self.clock = clock
-        self.listeners = listeners
+        self.clock = world.clock
+        self.listeners = world.listeners
+        self.scrub = world.scrub
         self.book = Book()
         self.state = FeedState.IDLE
         self.reason = ""
@@ -108,6 +121,9 @@ class Context:
     def tell(self, kind: type[Event], **known: Any) -> None:
         """Tell the listeners what happened."""
         if self.listeners:
+            for name, value in known.items():
+                if isinstance(value, str):
+                    known[name] = self.scrub(value)
             event = kind(at=self.clock.time(), connector=self.name, operation="stream", **known)
             tell(self.listeners, event)
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
-import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sentio_async import errors
-from sentio_async.clock import SYSTEM_CLOCK, Clock
-from sentio_async.events import Listener
 from sentio_async.streams import reports
 from sentio_async.streams.backoff import Backoff
 from sentio_async.streams.book import Topic
 from sentio_async.streams.consumers import Consumer, KeepingQueue
-from sentio_async.streams.context import Context, Ending, FeedSettings, FeedState
+from sentio_async.streams.context import Context, Ending, FeedSettings, FeedState, World
 from sentio_async.streams.dialect import Dialect, Remedy
 from sentio_async.streams.gaps import Plan
 from sentio_async.streams.healing import Healer
@@ -24,7 +22,6 @@ from sentio_async.streams.hours import ALWAYS, Hours
 from sentio_async.streams.life import Life
 from sentio_async.streams.routing import Router
 from sentio_async.streams.silence import Silence
-from sentio_async.streams.socket import OpenSocket, open_socket
 
 __all__ = ["Feed", "FeedSettings", "FeedState", "FeedStatus", "World"]
 
@@ -32,16 +29,6 @@ log = logging.getLogger("sentio_async.streams")
 
 CLOSE_WITHIN = 1.5
 """How long ``aclose`` waits for the task to end, in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a feed finds around it; a test brings its own."""
-
-    clock: Clock = SYSTEM_CLOCK
-    listeners: Sequence[Listener] = ()
-    open_socket: OpenSocket = open_socket
-    luck: Callable[[], float] = random.random
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +65,7 @@ class Feed:
         self.name = name
         self.settings = settings or FeedSettings()
         router = Router(channels, hold_limit=self.settings.hold_limit, failed=self.failed)
-        self._context = Context(
-            name, dialect, router, self.settings, clock=world.clock, listeners=world.listeners
-        )
+        self._context = Context(name, dialect, router, self.settings, world)
         self._router = router
         self._book = self._context.book
         self._open = world.open_socket
@@ -130,7 +115,7 @@ class Feed:
         """Return when the venue has confirmed these; raises what it said if it refused one."""
         while True:
             if self._final is not None:
-                raise self._final
+                raise copy.copy(self._final)
             for topic in topics:
                 if (reason := self._book.refusal(topic)) is not None:
                     raise _refusal(topic, reason, self.name)

@@ -132,7 +132,8 @@ class Life:
     def end(self, ending: Ending) -> None:
         """Be over, for this reason; the first one counts."""
         if not self._ended.done():
-            self._ended.set_result(ending)
+            reason = self._context.scrub(ending.reason)
+            self._ended.set_result(Ending(reason, ending.remedy, ending.error))
 
     def _hang_up(self) -> None:
         self.end(Ending("left"))

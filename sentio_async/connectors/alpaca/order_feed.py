@@ -20,6 +20,7 @@ from sentio_async.connectors.alpaca.wire.stream_orders import (
 from sentio_async.events import tell
 from sentio_async.http.client import Resources
 from sentio_async.http.reading import utc_from_ns
+from sentio_async.http.redaction import redactor
 from sentio_async.models import Order, OrderUpdate
 from sentio_async.streams import Feed, Gap, Plan, World, reports
 from sentio_async.streams.dialect import Lane
@@ -100,7 +101,11 @@ class OrderFeed:
             dialect,
             {"orders": plan},
             name=f"{self._config.label}.orders",
-            world=World(clock=self._resources.clock, listeners=self._resources.listeners),
+            world=World(
+                clock=self._resources.clock,
+                listeners=self._resources.listeners,
+                scrub=redactor.scrub,
+            ),
         )
 
     def _read(self, raw: Any, _received_ns: int) -> OrderUpdate:

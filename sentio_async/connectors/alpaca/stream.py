@@ -15,6 +15,7 @@ from sentio_async.connectors.alpaca.wire.data_rows import Feed as FeedName
 from sentio_async.connectors.alpaca.wire.stream import AlpacaMarketDialect, Keys
 from sentio_async.http.client import Resources
 from sentio_async.http.reading import utc_from_ns
+from sentio_async.http.redaction import redactor
 from sentio_async.models import Bar, Trade
 from sentio_async.streams import EVERYTHING, Feed, FeedSettings, Gap, Plan, Topic, World
 from sentio_async.streams.feeds import Feeds
@@ -108,7 +109,11 @@ class AlpacaStreams:
             name=f"{self._config.label}.{kind}",
             settings=FeedSettings(patience=patience),
             hours=ALWAYS if kind == Kind.CRYPTO.value else self._hours,
-            world=World(clock=self._resources.clock, listeners=self._resources.listeners),
+            world=World(
+                clock=self._resources.clock,
+                listeners=self._resources.listeners,
+                scrub=redactor.scrub,
+            ),
         )
 
     def _source(self, kind: str) -> tuple[str, FeedName]:

@@ -12,6 +12,7 @@ from sentio_async.connectors.polygon.values import MarketHoliday
 from sentio_async.connectors.polygon.wire.stream import MARKETS, PolygonDialect, market_of
 from sentio_async.http.client import Resources
 from sentio_async.http.reading import utc_from_ns
+from sentio_async.http.redaction import redactor
 from sentio_async.models import Bar, Rows, Trade, TradingDay
 from sentio_async.streams import EVERYTHING, Feed, FeedSettings, Gap, Plan, Topic, World
 from sentio_async.streams.feeds import Feeds
@@ -105,7 +106,11 @@ class PolygonStreams:
             name=f"{config.label}.{market}",
             settings=FeedSettings(patience=_PATIENCE.get(market, {})),
             hours=self._hours if in_session else ALWAYS,
-            world=World(clock=self._resources.clock, listeners=self._resources.listeners),
+            world=World(
+                clock=self._resources.clock,
+                listeners=self._resources.listeners,
+                scrub=redactor.scrub,
+            ),
         )
 
     def _plans(self) -> dict[str, Plan]:

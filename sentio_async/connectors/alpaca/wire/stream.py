@@ -15,6 +15,7 @@ from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.data_rows import Feed
 from sentio_async.connectors.alpaca.wire.stream_messages import DATA
 from sentio_async.connectors.alpaca.wire.stream_rows import lanes
+from sentio_async.http.redaction import redactor
 from sentio_async.streams.book import Topic
 from sentio_async.streams.desk import Desk, Read
 from sentio_async.streams.dialect import (
@@ -214,11 +215,12 @@ def _topics(raw: Subscribed) -> tuple[Topic, ...]:
 
 def read_failure(code: int, text: str) -> Signal:
     """What an error of a stream means for the connection and for what was asked for."""
-    words = f"{text or 'error'} ({code})"
+    words = f"{redactor.scrub(text) or 'error'} ({code})"
     known: dict[str, Any] = {"code": code, "connector": "alpaca"}
     match code:
-        case 400 | 405 | 410:
-            # A word that is not a symbol, one symbol too many, a channel this feed has not got.
+        case 400 | 405 | 410 | 413:
+            # A word that is not a symbol, one symbol too many, a channel this feed has not got,
+            # all quotes of all options.
             return Refused(errors.BadRequestError(words, **known))
         case 402:
             return Problem(errors.AuthenticationError(words, **known), Remedy.FINAL)
@@ -227,6 +229,9 @@ def read_failure(code: int, text: str) -> Signal:
             return Problem(errors.BadRequestError(words, **known), Remedy.NONE_NEEDED)
         case 406:
             return Problem(errors.RateLimitError(words, **known), Remedy.SLOWLY)
+        case 412:
+            # This feed speaks MessagePack only.
+            return Problem(errors.BadRequestError(words, **known), Remedy.FINAL)
         case 409 | 411:
             return Problem(errors.PermissionError(words, **known), Remedy.FINAL)
     return Problem(errors.ServerError(words, **known), Remedy.RETRY)

@@ -18,6 +18,7 @@ from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.orders import read_order
 from sentio_async.connectors.alpaca.wire.stream import Keys
 from sentio_async.http.reading import decimal_or_none, ns_from_text, utc_from_ns
+from sentio_async.http.redaction import redactor
 from sentio_async.models import Fill, Order, OrderUpdate
 from sentio_async.streams.book import EVERYTHING, Topic
 from sentio_async.streams.desk import Desk, Read
@@ -173,7 +174,9 @@ class AlpacaOrderDialect:
             case Authorization(data):
                 return _unauthorized(data)
             case Listening(data) if data.get("error"):
-                error = errors.ServerError(f"listen: {data['error']}", connector="alpaca")
+                error = errors.ServerError(
+                    redactor.scrub(f"listen: {data['error']}"), connector="alpaca"
+                )
                 return Problem(error, Remedy.RETRY)
             case Listening(data):
                 heard = "trade_updates" in (data.get("streams") or ())
@@ -191,7 +194,7 @@ class AlpacaOrderDialect:
 
 def _unauthorized(data: Mapping[str, Any]) -> Signal:
     action = data.get("action")
-    text = f"unauthorized: {action}"
+    text = redactor.scrub(f"unauthorized: {action}")
     if action == "listen":
         # It came before the answer to the login: the key may well be right.
         return Problem(errors.ServerError(text, connector="alpaca"), Remedy.RETRY)

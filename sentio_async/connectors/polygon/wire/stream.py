@@ -17,6 +17,7 @@ from sentio_async import errors
 from sentio_async.connectors.polygon.wire.stream_messages import DATA
 from sentio_async.connectors.polygon.wire.stream_rows import lanes
 from sentio_async.connectors.polygon.wire.tickers import asset_class
+from sentio_async.http.redaction import redactor
 from sentio_async.models import AssetClass
 from sentio_async.streams.book import EVERYTHING, Topic
 from sentio_async.streams.desk import Desk, Read
@@ -126,6 +127,7 @@ class PolygonDialect:
 
     def understand(self, raw: Status) -> Signal | None:
         """What a status means."""
+        said = redactor.scrub(raw.message)
         match raw.status:
             case "connected":
                 return Hello()
@@ -134,17 +136,17 @@ class PolygonDialect:
             case "success":
                 return Confirmed(self._confirmed(raw.message))
             case "auth_failed":
-                error = errors.AuthenticationError(raw.message, connector="polygon")
+                error = errors.AuthenticationError(said, connector="polygon")
                 return Problem(error, Remedy.FINAL)
             case "max_connections":
                 # It comes after everything went well; who is cut off, the older or the newer
                 # connection, is told differently by different people.
-                limit = errors.RateLimitError(raw.message or raw.status, connector="polygon")
+                limit = errors.RateLimitError(said or raw.status, connector="polygon")
                 return Problem(limit, Remedy.SLOWLY)
             case "error":
-                return Refused(errors.PermissionError(raw.message or "error", connector="polygon"))
+                return Refused(errors.PermissionError(said or "error", connector="polygon"))
             case "auth_timeout" | "slow_consumer" | "force_disconnect":
-                words = f"{raw.status} {raw.message}".strip()
+                words = f"{raw.status} {said}".strip()
                 return Problem(errors.ServerError(words, connector="polygon"), Remedy.RETRY)
         return None
 
