@@ -214,7 +214,8 @@ def _listener_class() -> type[Any]:
             elif kind is close:
                 code = frame.get_close_code()
                 self._closing = (code.value, _reason(frame))
-                transport.send_close(code)
+                # There need not be a code, and 0 is none.
+                transport.send_close(code or picows.WSCloseCode.OK)
                 transport.disconnect()
             elif kind in whole or kind is picows.WSMsgType.CONTINUATION:
                 message = self._pieces.add(frame.get_payload_as_bytes(), is_last=frame.fin)
@@ -262,6 +263,7 @@ class _Picows:
 
         self._transport = transport
         self._text, self._binary = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY
+        self._goodbye = picows.WSCloseCode.OK
 
     def send(self, frame: str | bytes) -> None:
         if self._transport.is_disconnected:
@@ -274,7 +276,7 @@ class _Picows:
     def close(self) -> None:
         if self._transport.is_disconnected:
             return
-        self._transport.send_close()
+        self._transport.send_close(self._goodbye)
         self._transport.disconnect(graceful=True)
 
     def pause(self) -> None:

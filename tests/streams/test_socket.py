@@ -8,7 +8,7 @@ import socket
 
 import msgspec
 import pytest
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import ServerConnection, serve
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.data import AlpacaData
@@ -55,6 +55,32 @@ async def test_frames_come_whole_however_they_are_cut():
         assert await asyncio.wait_for(receiver.ended, 2) == (1001, "going away")
 
     assert receiver.frames == [b"text", b"bytes", b"in three pieces"]
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_a_close_frame_has_a_code(is_ours):
+    codes = asyncio.Queue()
+
+    async def handler(websocket):
+        if not is_ours:
+            await websocket.protocol_close()
+        await websocket.wait_closed()
+        codes.put_nowait(websocket.protocol.close_rcvd)
+
+    receiver = Receiver()
+    async with a_server(handler, create_connection=Talkative) as url:
+        await open_socket(url, {}, receiver, timeout=2)
+        if is_ours:
+            receiver.socket.close()
+        assert (await asyncio.wait_for(codes.get(), 2)).code == 1000
+
+
+class Talkative(ServerConnection):
+    """Can say goodbye without a code."""
+
+    async def protocol_close(self) -> None:
+        async with self.send_context():
+            self.protocol.send_close()
 
 
 async def test_headers_and_frames_of_ours_arrive():
