@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import select
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import httpcore
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
-MOST_OF_A_HEAD = 64 * 1024
-"""Status line and header lines of an answer, in bytes."""
+MOST_OF_A_HEAD = 100 * 1024
+"""Status line and header lines of an answer, in bytes; as much as httpcore takes."""
 MOST_AROUND_A_BYTE = 8
 """What may be sent around one byte of a body, such as the size and the lines of a chunk."""
 
@@ -119,6 +119,13 @@ class Connection(Incoming, asyncio.BufferedProtocol):
     def is_asked_by(self, waiter: asyncio.Future[Reply]) -> bool:
         """The answer under way is the one this waits for."""
         return self._waiter is waiter
+
+    async def upload(self, body: AsyncIterable[bytes]) -> None:
+        """Write the pieces of the request's body as they come."""
+        async for piece in body:
+            if piece:
+                await self.write(piece)
+        self.is_uploading = False
 
     async def write(self, data: bytes) -> None:
         """Write more of the request's body, as fast as the other side takes it."""

@@ -22,6 +22,7 @@ from sentio_async.http.pool.lane import Lane
 from sentio_async.http.pool.message import Fields, Origin, Reply, Request, Waits, head_of
 from sentio_async.http.pool.pool import Pool
 from sentio_async.http.pool.stream import Stream
+from sentio_async.http.pool.telling import ask_told
 
 __all__ = [
     "PORTS",
@@ -76,10 +77,11 @@ class PoolUnderHttpx(httpcore.AsyncConnectionPool):
 
 
 def is_unusual(method: str, scheme: str, headers: Fields) -> bool:
-    """Something that only httpcore can do."""
+    """Something that only httpcore can do, or that it refuses in its own words."""
     if scheme not in PORTS or method == "CONNECT":
         return True
-    return b"upgrade" in [name.lower() for name, _ in headers]
+    names = [name.lower() for name, _ in headers]
+    return b"upgrade" in names or b"host" not in names
 
 
 def prepared(
@@ -120,28 +122,19 @@ async def begin(lane: Lane, asked: Request, body: Any, headers: Fields) -> tuple
 async def _ask(
     connection: Connection, asked: Request, upload: AsyncIterable[bytes] | None
 ) -> tuple[Reply, Stream]:
-    trace = asked.trace
-    if trace is not None:
-        await trace("http11.send_request_headers.started", {"request": None})
+    if asked.trace is not None:
+        return await ask_told(connection, asked, upload)
     stream = Stream(connection)
     waiter: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
     connection.is_uploading = upload is not None
     connection.ask(asked, waiter, stream)
     try:
         if upload is not None:
-            async for piece in upload:
-                if piece:
-                    await connection.write(piece)
-            connection.is_uploading = False
-        reply = await waiter
-        if trace is not None:
-            await trace("http11.send_request_headers.complete", {"return_value": None})
-            told = (stream.version.encode(), reply.status, reply.reason, reply.fields)
-            await trace("http11.receive_response_headers.complete", {"return_value": told})
+            await connection.upload(upload)
+        return await waiter, stream
     except BaseException:
         stream.close()
         raise
-    return reply, stream
 
 
 def _is_chunked(headers: Fields) -> bool:

@@ -15,6 +15,7 @@ import httpcore
 
 from sentio_async.http.pool.connection import Connection
 from sentio_async.http.pool.message import Origin, Request
+from sentio_async.http.pool.telling import told
 
 __all__ = ["Judge", "open_connection"]
 
@@ -41,29 +42,33 @@ async def open_connection(
     until = min(loop.time() + request.waits.connect, request.expires_at)
     try:
         async with asyncio.timeout_at(None if until == math.inf else until):
-            await _traced(request, "connection.connect_tcp.started", origin)
-            await _open(connection, origin, tls, judge)
-            await _traced(request, "connection.connect_tcp.complete", origin)
+            await _open(connection, origin, request, tls, judge)
     except TimeoutError as exc:
         raise httpcore.ConnectTimeout("no connection in time") from exc
     except (OSError, ssl.SSLError, UnicodeError) as exc:
         raise httpcore.ConnectError(str(exc)) from exc
 
 
-async def _traced(request: Request, event: str, origin: Origin) -> None:
-    if request.trace is not None:
-        await request.trace(event, {"host": origin.host, "port": origin.port})
-
-
 async def _open(
-    connection: Connection, origin: Origin, tls: ssl.SSLContext | None, judge: Judge | None
+    connection: Connection,
+    origin: Origin,
+    request: Request,
+    tls: ssl.SSLContext | None,
+    judge: Judge | None,
 ) -> None:
-    loop = asyncio.get_running_loop()
-    taken = await _first_to_answer(await _addresses(origin, judge))
-    more: dict[str, Any] = {}
-    if tls is not None:
-        more = {"ssl": tls, "server_hostname": origin.host}
-    await loop.create_connection(lambda: connection, sock=taken, **more)
+    loop, trace = asyncio.get_running_loop(), request.trace
+    more: dict[str, Any] = {} if tls is None else {"ssl": tls, "server_hostname": origin.host}
+    taken: socket.socket | None = None
+    try:
+        async with told(trace, "connection.connect_tcp", {"request": None}):
+            taken = await _first_to_answer(await _addresses(origin, judge))
+        async with told(trace if more else None, "connection.start_tls", {"request": None}):
+            # From here on it is the event loop's.
+            given, taken = taken, None
+            await loop.create_connection(lambda: connection, sock=given, **more)
+    finally:
+        if taken is not None:
+            taken.close()
 
 
 async def _addresses(origin: Origin, judge: Judge | None) -> list[Address]:

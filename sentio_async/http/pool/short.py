@@ -91,7 +91,7 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         seconds = time.perf_counter() - self._started
         self.response.elapsed = timedelta(seconds=seconds)
-        self._stream.close()
+        await self._stream.aclose()
 
 
 def _as_httpx_says(exc: Exception, request: httpx.Request) -> httpx.RequestError | None:
