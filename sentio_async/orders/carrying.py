@@ -144,7 +144,7 @@ class Carrier:
             return self._verdict_of(entry)
         entry.is_given_up = False
         caller = asyncio.get_running_loop().create_future()
-        entry.callers.append(caller)
+        entry.callers = [*entry.callers, caller]
         try:
             return await caller
         except asyncio.CancelledError:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from sentio_async import errors
 from sentio_async.models.trading import Order
 from sentio_async.orders.intent import Intent
@@ -15,106 +17,66 @@ from sentio_async.orders.journal import Row, Step
 __all__ = ["Entry", "Verdict"]
 
 
-# Most orders have neither, and there are many orders; both are replaced, never changed.
+# Most orders have neither, and there are many orders; all are replaced, never changed.
 _NOBODY: list[asyncio.Future[Any]] = []
 _NOTHING: dict[str, Decimal] = {}
 
 
-class Verdict:
+class Verdict(msgspec.Struct):
     """What became of an intent."""
 
-    __slots__ = ("error", "is_found", "order", "step")
-
-    def __init__(
-        self,
-        step: Step,
-        *,
-        order: Order | None = None,
-        error: errors.ConnectorError | None = None,
-        is_found: bool = False,
-    ) -> None:
-        self.step = step
-        self.order = order
-        self.error = error
-        self.is_found = is_found
-        """It was found at the venue; nobody had told of it."""
+    step: Step
+    order: Order | None = None
+    error: errors.ConnectorError | None = None
+    is_found: bool = False
+    """It was found at the venue; nobody had told of it."""
 
 
 class Entry:
     """One intent, how far it has come, and who waits for it.  Times are loop times."""
 
-    __slots__ = (
-        "attempts",
-        "callers",
-        "cause",
-        "clean_looks",
-        "deadline",
-        "entered_after",
-        "error",
-        "filled",
-        "intent",
-        "is_ambiguous",
-        "is_given_up",
-        "is_proved",
-        "is_sending",
-        "is_told",
-        "is_told_unknown",
-        "left_at",
-        "order",
-        "reason",
-        "records",
-        "refusal",
-        "sent_at",
-        "step",
-        "task",
-        "timer",
-        "watchers",
-    )
+    step: Step = Step.INTENT
+    attempts: int = 0
+    order: Order | None = None
+    error: errors.ConnectorError | None = None
+    reason: str = ""
+    is_sending: bool = False
+    is_ambiguous: bool = False
+    """A try may have arrived, and nobody has said so."""
+    is_proved: bool = False
+    """The venue said that it has seen the id."""
+    is_told_unknown: bool = False
+    is_given_up: bool = False
+    """It was never sent, and must not be any more."""
+    refusal: errors.ConnectorError | None = None
+    """A later try was refused, which does not prove that an earlier one was."""
+    cause: errors.ConnectorError | None = None
+    """Why nobody knows."""
+    left_at: float = 0.0
+    """The last of its bytes left before."""
+    clean_looks: int = 0
+    records: tuple[errors.AttemptRecord, ...] = ()
+    callers: list[asyncio.Future[Any]] = _NOBODY
+    """Those who wait for what their call gives."""
+    is_told: bool = False
+    """They know, and so will nobody wait any more."""
+    watchers: list[asyncio.Future[Any]] = _NOBODY
+    """Those who hold a handle and wait for the end."""
+    filled: dict[str, Decimal] = _NOTHING
+    """By order, how much of it; there should be one."""
+    task: asyncio.Task[Any] | None = None
+    timer: asyncio.TimerHandle | None = None
 
     def __init__(self, intent: Intent, deadline: float) -> None:
         self.intent = intent
+        self.id = intent.id
+        """The id at the venue."""
         self.deadline = deadline
         """Nothing is sent after it."""
-        self.step = Step.INTENT
-        self.attempts = 0
-        self.order: Order | None = None
-        self.error: errors.ConnectorError | None = None
-        self.reason = ""
         self.entered_after = intent.at
         """Epoch seconds of the first send: the venue cannot have had it before."""
-        self.is_sending = False
-        self.is_ambiguous = False
-        """A try may have arrived, and nobody has said so."""
-        self.is_proved = False
-        """The venue said that it has seen the id."""
-        self.is_told_unknown = False
-        self.is_given_up = False
-        """It was never sent, and must not be any more."""
-        self.refusal: errors.ConnectorError | None = None
-        """A later try was refused, which does not prove that an earlier one was."""
-        self.cause: errors.ConnectorError | None = None
-        """Why nobody knows."""
         self.sent_at = intent.at
         """Epoch seconds of the last send that an earlier life tells of."""
-        self.left_at = 0.0
-        """The last of its bytes left before."""
-        self.clean_looks = 0
-        self.records: tuple[errors.AttemptRecord, ...] = ()
-        self.callers: list[asyncio.Future[Any]] = []
-        """Those who wait for what their call gives."""
-        self.is_told = False
-        """They know, and so will nobody wait any more."""
-        self.watchers: list[asyncio.Future[Any]] = _NOBODY
-        """Those who hold a handle and wait for the end."""
-        self.filled: dict[str, Decimal] = _NOTHING
-        """By order, how much of it; there should be one."""
-        self.task: asyncio.Task[Any] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-
-    @property
-    def id(self) -> str:
-        """The id at the venue."""
-        return self.intent.id
 
     @property
     def is_open(self) -> bool:

@@ -7,7 +7,7 @@ A caller can leave, run out of time or be killed: the order is found out about a
 from __future__ import annotations
 
 import asyncio
-import uuid
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.events import Listener
 from sentio_async.models.trading import Order, OrderChange, OrderRequest
+from sentio_async.models.value import built
 from sentio_async.orders.carrying import Carrier
 from sentio_async.orders.desk import Desk
 from sentio_async.orders.entry import Entry
@@ -157,14 +158,14 @@ class OrderGateway:
         if order.client_order_id is not None:
             return order
         own = self._new_id() if intent_key is None else self._id_of(intent_key)
-        return order.model_copy(update={"client_order_id": own})
+        return _under(order, own)
 
     def _id_of(self, intent_key: str) -> str:
         return client_order_id(self.policy, self._desk.account, intent_key)
 
     def _new_id(self) -> str:
         """An id that nothing else has."""
-        letters = uuid.uuid4().hex
+        letters = secrets.token_hex(16)
         policy = self.policy
         if len(policy.id_prefix) + len(letters) <= policy.id_length:
             return policy.id_prefix + letters
@@ -326,3 +327,9 @@ class OrderGateway:
             raise errors.InvalidRequestError(
                 "orders: the gateway is not started", connector=self._desk.name or None
             )
+
+
+def _under(order: OrderRequest, own: str) -> OrderRequest:
+    """The same order under an id of ours, which is known to be a good one."""
+    fields = {**vars(order), "client_order_id": own}
+    return built(OrderRequest, fields, {*order.model_fields_set, "client_order_id"})

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32encode
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from sentio_async.models.trading import Order, OrderChange, OrderRequest
 from sentio_async.orders.policy import GatewayPolicy
@@ -33,8 +34,7 @@ class Kind(StrEnum):
     CANCEL = "cancel"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to be done once, however often it is asked for.  Times are epoch seconds."""
 
     id: str

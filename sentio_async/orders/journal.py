@@ -7,9 +7,10 @@ the next start.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 from sentio_async import errors
 from sentio_async.models.trading import Order
@@ -37,20 +38,18 @@ class Step(StrEnum):
     NOT_PLACED = "not_placed"
     """It never arrived, and never will."""
 
-    @property
-    def is_final(self) -> bool:
-        """Nothing more is to be found out."""
-        return self in _FINAL
+    is_final: bool
+    """Nothing more is to be found out."""
 
-
-_FINAL = frozenset({Step.ACKED, Step.REJECTED, Step.NOT_PLACED})
+    def __init__(self, word: str) -> None:
+        # Asked many times for each order, so it is found out once.
+        self.is_final = word in ("acked", "rejected", "not_placed")
 
 
 _NEEDED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One step of one intent.  ``at`` is in epoch seconds."""
 
     id: str

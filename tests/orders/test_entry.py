@@ -17,7 +17,8 @@ def an_intent(**more):
 def test_of_a_new_intent_nothing_is_known():
     entry = Entry(an_intent(order=an_order()), 7.0)
 
-    assert {name: getattr(entry, name) for name in Entry.__slots__ if name != "intent"} == {
+    names = {*Entry.__annotations__, *vars(entry)} - {"intent", "id"}
+    assert {name: getattr(entry, name) for name in names} == {
         "attempts": 0,
         "callers": [],
         "cause": None,

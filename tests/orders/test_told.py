@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from orders.venues import (
     CLOCK,
