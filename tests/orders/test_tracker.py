@@ -155,3 +155,95 @@ async def test_an_end_is_not_undone_by_what_comes_late():
 
     assert len(known) == 1
     assert [*tracker._changes(at("open"), None)] == []
+
+
+async def test_the_first_news_of_an_order_may_come_before_its_first_answer():
+    script = Script(v1=[at("open"), at("filled", 10)])
+    tracker = OrderTracker(script, clock=CLOCK)
+    stream = tracker.follow("v1")
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    tracker.tell(at("partially_filled", 4))
+    tracker.tell(at("filled", 9, id="of another"))
+
+    told = [await first] + [change async for change in stream]
+
+    assert [(change.order.id, change.filled) for change in told] == [
+        ("v1", 0),
+        ("v1", 4),
+        ("v1", 6),
+    ]
+
+
+async def test_the_end_that_a_stream_tells_is_asked_for_at_once_and_other_news_wait():
+    script = Script(v1=[at("open"), at("filled", 10)])
+    tracker = OrderTracker(script, clock=CLOCK, poll=60.0)
+    loop = asyncio.get_running_loop()
+    loop.call_later(1.0, tracker.tell, at("partially_filled", 4))
+    loop.call_later(2.0, tracker.tell, at("filled", 10))
+
+    seen = [(each.filled, loop.time(), script.reads) async for each in tracker.follow("v1")]
+
+    assert seen == [(0, 0.0, 1), (4, 1.0, 1), (6, 2.0, 1)]
+    assert (loop.time(), script.reads) == (2.0, 2)
+
+
+async def test_news_do_not_put_off_the_next_question():
+    script = Script(v1=[at("open"), at("filled", 10)])
+    tracker = OrderTracker(script, clock=CLOCK, poll=2.0)
+    loop = asyncio.get_running_loop()
+    loop.call_later(1.5, tracker.tell, at("partially_filled", 4))
+
+    ends = [(change.filled, loop.time()) async for change in tracker.follow("v1")]
+
+    assert ends == [(0, 0.0), (4, 1.5), (6, 2.0)]
+
+
+async def test_listening_leaves_nothing_running():
+    await life(Script(v1=[at("open"), at("open"), at("filled", 10)]), poll=5.0)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    tracker = OrderTracker(Script(v1=[at("open")]), clock=CLOCK)
+    stream = tracker.follow("v1")
+    await anext(stream)
+    asking = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0.5)
+    asking.cancel()
+    await asyncio.wait([asking])
+    await asyncio.sleep(0)
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize(("timeout", "reads"), [(2.0, 3), (1.9, 2)])
+async def test_it_is_asked_once_more_at_the_end_of_its_time(timeout, reads):
+    script = Script(v1=[at("open")])
+    await asyncio.sleep(100)
+
+    with pytest.raises(errors.DeadlineExceededError) as caught:
+        await life(script, timeout=timeout)
+
+    assert script.reads == reads
+    assert caught.value.message == "order v1: has not ended in time"
+
+
+async def test_each_step_names_what_it_was_before():
+    changes = await life(Script(v1=[at("open"), at("partially_filled", 4), at("filled", 10)]))
+
+    assert [change.previous for change in changes] == [None, changes[0].order, changes[1].order]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"venue_status": "pending"},
+        {"qty": Decimal(9)},
+        {"limit_price": Decimal(5)},
+        {"stop_price": Decimal(5)},
+    ],
+)
+async def test_a_change_of_what_was_ordered_is_a_step_too(change):
+    changes = await life(Script(v1=[at("open"), at("open", **change), at("filled", 10)]))
+
+    assert len(changes) == 3
