@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from sentio_async import errors
+from sentio_async.resilience.hedging import HedgePolicy
 
 __all__ = [
     "ConnectorConfig",
@@ -22,6 +23,7 @@ __all__ = [
     "check_url",
     "is_loopback",
     "load_config",
+    "read_hedge",
     "stream_url_of",
 ]
 
@@ -80,6 +82,15 @@ class Timeouts(BaseModel):
     """One call as a whole, retries and waiting included."""
 
 
+def read_hedge(hedge_after: float | str | None) -> HedgePolicy | None:
+    """The policy that a setting means: seconds, or ``p95`` for a part of recent answers."""
+    if hedge_after is None:
+        return None
+    if isinstance(hedge_after, str):
+        return HedgePolicy(percentile=int(hedge_after.removeprefix("p")) / 100)
+    return HedgePolicy(after=hedge_after)
+
+
 class ConnectorConfig(BaseModel):
     """What every connector can be told."""
 
@@ -105,6 +116,11 @@ class ConnectorConfig(BaseModel):
     """Failures in a row after which calls are refused for a while."""
     requests_per_minute: int | None = Field(default=None, gt=0)
     """Overrides the vendor's documented limit."""
+
+    @property
+    def hedge_policy(self) -> HedgePolicy | None:
+        """When slow reads of prices are sent a second time; vendors of data have a setting."""
+        return None
 
     @property
     def label(self) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "CallEnded",
     "Event",
     "HealthChanged",
+    "Hedged",
     "LimitObserved",
     "Listener",
     "Retrying",
@@ -68,6 +69,13 @@ class Retrying(Event):
     delay: float
     error: str
     outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hedged(Event):
+    """A read was sent a second time, because there was no answer after ``waited`` seconds."""
+
+    waited: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from sentio_async import errors
 from sentio_async.config import ConnectorConfig, check_url
 from sentio_async.errors import Outcome
-from sentio_async.events import Event, LimitObserved, RowSkipped, tell
+from sentio_async.events import Event, Hedged, LimitObserved, RowSkipped, tell
 from sentio_async.http.answer import Answer
 from sentio_async.http.auth import Auth, SecretHeaders
 from sentio_async.http.client import Resources
@@ -29,6 +29,7 @@ from sentio_async.models.page import SkippedRow
 from sentio_async.resilience.breaker import BreakerPolicy, CircuitBreaker
 from sentio_async.resilience.bulkhead import Bulkhead
 from sentio_async.resilience.cache import SingleFlight
+from sentio_async.resilience.hedging import HedgePolicy, Hedging
 from sentio_async.resilience.limiter import Limiter, Priority, Window
 from sentio_async.resilience.pipeline import Pipeline, Work
 from sentio_async.resilience.retry import UNSET, RetryBudget, RetryPolicy, Unset
@@ -90,6 +91,8 @@ class Session:
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
         self._routes: dict[tuple[Endpoint[Any], int], _Route] = {}
         self._limiters: dict[str, Limiter] = {}
+        self._hedge = config.hedge_policy
+        self._hedgings: dict[Endpoint[Any], Hedging] = {}
         self._refreshing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._proofs = 0
         self.stats = SessionStats()
@@ -120,7 +123,10 @@ class Session:
         task of its own; with ``in_task`` the caller sees to that, and its leaving ends the write.
         """
         if call.endpoint.shared and timeout is None and retry is UNSET:
-            return self._flights.run(call.identity, partial(self._send, call, None, UNSET))
+            work: Callable[[], Coroutine[Any, Any, T]] = partial(self._send, call, None, UNSET)
+            if self._hedge is not None and call.endpoint.priority is Priority.QUOTES:
+                work = partial(self._hedging(call.endpoint, self._hedge).run, work)
+            return self._flights.run(call.identity, work)
         return self._send(call, timeout, retry, in_task=in_task)
 
     def _send(
@@ -135,6 +141,22 @@ class Session:
         seconds = self._config.timeouts.total if timeout is None else timeout
         attempt = partial(self._attempt, call, route, in_task)
         return route.pipeline.run(attempt, route.work, within=seconds, retry=retry)
+
+    def _hedging(self, endpoint: Endpoint[Any], policy: HedgePolicy) -> Hedging:
+        """Answers of one endpoint take as long as one another."""
+        hedging = self._hedgings.get(endpoint)
+        if hedging is None:
+            limiter = self._limiter(endpoint.bucket)
+            self._hedgings[endpoint] = hedging = Hedging(
+                policy,
+                may=lambda: not limiter.waiting,
+                on_hedge=partial(self._tell_of_hedge, endpoint.label),
+                clock=self._resources.clock,
+            )
+        return hedging
+
+    def _tell_of_hedge(self, operation: str, waited: float) -> None:
+        self._tell(Hedged(self._resources.clock.time(), self._config.label, operation, waited))
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, errors.ConnectorError):

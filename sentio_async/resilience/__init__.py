@@ -17,6 +17,7 @@ from sentio_async.resilience.deadline import (
     remaining,
     with_deadline,
 )
+from sentio_async.resilience.hedging import HedgePolicy, hedge
 from sentio_async.resilience.limiter import Limiter, Limiters, Permit, Priority, Window
 from sentio_async.resilience.pipeline import LAYERS, Pipeline, Work
 from sentio_async.resilience.retry import (
@@ -39,6 +40,7 @@ __all__ = [
     "BreakerStats",
     "Bulkhead",
     "CircuitBreaker",
+    "HedgePolicy",
     "Limiter",
     "Limiters",
     "Permit",
@@ -57,6 +59,7 @@ __all__ = [
     "circuit_breaker",
     "current_deadline",
     "gather_batches",
+    "hedge",
     "may_repeat",
     "override_retry",
     "rate_limit",

@@ -7,14 +7,21 @@ Paper is the default.  Live trading takes two flags that are set apart from each
 from __future__ import annotations
 
 import os
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, InstanceOf, SecretStr, ValidationInfo, field_validator, model_validator
 
-from sentio_async.config import check_stream_url, check_url, is_loopback, stream_url_of
+from sentio_async.config import (
+    check_stream_url,
+    check_url,
+    is_loopback,
+    read_hedge,
+    stream_url_of,
+)
 from sentio_async.http.auth import Auth, BearerAuth, HeaderAuth
 from sentio_async.orders.settings import BrokerConfig
+from sentio_async.resilience.hedging import HedgePolicy
 from sentio_async.streams.hours import Calendar
 
 __all__ = ["DATA_URL", "LIVE_URL", "PAPER_URL", "AlpacaConfig", "credential_of", "sign_with"]
@@ -69,6 +76,9 @@ class AlpacaConfig(BrokerConfig):
     told, while somebody listens to it and an order is open; None for never."""
     data_requests_per_minute: int = Field(default=200, gt=0)
     """The limit of the data plan: 200 on Basic, 10,000 on Algo Trader Plus."""
+    hedge_after: Annotated[float, Field(ge=0)] | Literal["p90", "p95", "p99"] | None = None
+    """Ask for the latest of something a second time when no answer has come after so many seconds,
+    or when 95 of 100 (``p95``) would have; the first one counts.  Off if None."""
     coalesce: bool = True
     """Calls about the latest of one symbol each, made in one turn of the loop, share a request; the
     first of them goes alone, at once."""
@@ -91,6 +101,11 @@ class AlpacaConfig(BrokerConfig):
     @classmethod
     def _check_stream_url(cls, value: str | None) -> str | None:
         return None if value is None else check_stream_url(value)
+
+    @property
+    def hedge_policy(self) -> HedgePolicy | None:
+        """When slow reads of prices are sent a second time."""
+        return read_hedge(self.hedge_after)
 
     @property
     def order_stream(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, InstanceOf, SecretStr, ValidationInfo, field_validator
@@ -13,8 +13,10 @@ from sentio_async.config import (
     check_stream_url,
     check_url,
     is_loopback,
+    read_hedge,
     stream_url_of,
 )
+from sentio_async.resilience.hedging import HedgePolicy
 from sentio_async.streams.hours import Calendar
 
 __all__ = ["PolygonConfig"]
@@ -47,6 +49,9 @@ class PolygonConfig(ConnectorConfig):
     ``XNYS`` (needs the extra ``calendars``), or one of your own; the vendor's if None."""
     batch_size: int = Field(default=250, ge=1, le=250)
     """Symbols in one snapshot request."""
+    hedge_after: Annotated[float, Field(ge=0)] | Literal["p90", "p95", "p99"] | None = None
+    """Ask for the latest of something a second time when no answer has come after so many seconds,
+    or when 95 of 100 (``p95``) would have; the first one counts.  Off if None."""
     coalesce: bool = True
     """Calls about the snapshot of one stock each, made in one turn of the loop, share a request;
     the first of them goes alone, at once."""
@@ -64,6 +69,11 @@ class PolygonConfig(ConnectorConfig):
     @classmethod
     def _check_stream_url(cls, value: str | None) -> str | None:
         return None if value is None else check_stream_url(value)
+
+    @property
+    def hedge_policy(self) -> HedgePolicy | None:
+        """When slow reads of prices are sent a second time."""
+        return read_hedge(self.hedge_after)
 
     @property
     def is_stream_delayed(self) -> bool:
