@@ -214,8 +214,8 @@ def _listener_class() -> type[Any]:
             elif kind is close:
                 code = frame.get_close_code()
                 self._closing = (code.value, _reason(frame))
-                # There need not be a code, and 0 is none.
-                transport.send_close(code or picows.WSCloseCode.OK)
+                # A close frame need not have a code, and ours must not have 0.
+                transport.send_close(code if self._closing[0] else picows.WSCloseCode.OK)
                 transport.disconnect()
             elif kind in whole or kind is picows.WSMsgType.CONTINUATION:
                 message = self._pieces.add(frame.get_payload_as_bytes(), is_last=frame.fin)

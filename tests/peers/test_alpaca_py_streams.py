@@ -71,13 +71,15 @@ async def test_alpaca_py_hears_the_trades_quotes_and_bars_of_the_market(kind, pa
     assert [type(row).__name__ for row in heard].count("Bar") == 1
 
 
-async def test_alpaca_py_hears_what_becomes_of_its_order():
+@pytest.mark.parametrize("compress", [False, True])
+async def test_alpaca_py_hears_what_becomes_of_its_order(compress):
     heard = []
 
     async def keep(update):
         heard.append(update)
 
     async with Exchange(venues=["alpaca_trading"], seed=3) as exchange:
+        exchange.streams.settings.compress = compress
         keys = exchange.alpaca_key, exchange.alpaca_secret
         url = exchange.addresses.alpaca_trading_stream
         peer = TradingStream(*keys, url_override=url, websocket_params=PARAMS)
@@ -90,6 +92,8 @@ async def test_alpaca_py_hears_what_becomes_of_its_order():
         )
         order = await asyncio.to_thread(client.submit_order, request)
         await until(lambda: heard and heard[-1].event == "fill")
+        (session,) = exchange.streams.sessions
+        assert bool(session.socket._talk.extensions) is compress
         client._session.close()
         await stop(running)
         events = [(event.kind, event.id) for event in exchange.state.engine.events]

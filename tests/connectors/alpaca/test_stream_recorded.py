@@ -113,6 +113,9 @@ def test_errors_say_what_helps(shared):
         500: Remedy.RETRY,
     }
     assert isinstance(read_failure(405, "symbol limit exceeded"), Refused)
+    assert isinstance(read_failure(413, "star subscription is not allowed"), Refused)
+    packed_only = read_failure(412, "option messages are only available in MsgPack format")
+    assert packed_only.remedy is Remedy.FINAL
 
 
 def test_corrections_and_cancels_are_trades_that_say_so():

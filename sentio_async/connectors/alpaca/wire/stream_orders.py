@@ -2,8 +2,8 @@
 
 https://docs.alpaca.markets/docs/websocket-streaming
 
-Frames are text, or (from the paper host) binary with JSON inside.  There is no sequence number and
-no replay: what was missed must be asked for.
+Frames are text, or (from the paper host) binary with JSON inside; MessagePack is understood too.
+There is no sequence number and no replay: what was missed must be asked for.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class Update(msgspec.Struct, tag_field="stream", tag="trade_updates"):
 
 
 _decoder = msgspec.json.Decoder(Authorization | Listening | Update, float_hook=Decimal)
+_packed = msgspec.msgpack.Decoder(Authorization | Listening | Update)
 _any = msgspec.json.Decoder(dict[str, Any])
+_any_packed = msgspec.msgpack.Decoder(dict[str, Any])
 
 
 def read_update(raw: Mapping[str, Any]) -> OrderUpdate:
@@ -133,13 +135,13 @@ class AlpacaOrderDialect:
         self._login = login
 
     def decode(self, payload: bytes) -> Sequence[Any]:
-        """A frame is one message."""
-        return (_decoder.decode(payload),)
+        """A frame is one message, in JSON whether text or binary, or else in MessagePack."""
+        return ((_decoder if payload[:1] == b"{" else _packed).decode(payload),)
 
     def decode_each(self, payload: bytes) -> tuple[Sequence[Any], int]:
         """Streams never heard of are ignored; what is no message at all is counted."""
         try:
-            raw = _any.decode(payload)
+            raw = (_any if payload[:1] == b"{" else _any_packed).decode(payload)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return (), 1
         known = ("trade_updates", "authorization", "listening")
