@@ -38,6 +38,8 @@ __all__ = [
 MAX_LIMIT = 50_000
 MAX_MS = MAX_NS // 1_000_000
 _NAN = float("nan")
+_AT_ONCE = 1000
+"""Rows of which all columns are taken before the next rows: so many stay in a processor's cache."""
 _TIMESPAN = re.compile(r"\s*(\d+)?\s*([A-Za-z]+)\s*")
 # "M" alone is a month, as everywhere; the other letters do not care about case.
 _UNITS: Mapping[str, str] = {
@@ -132,17 +134,19 @@ def read_bars(answer: Bulk[Aggregate], *, symbol: str, step: str) -> Page[Bars]:
     check_about(symbol, answer.envelope.ticker)
     bars = Bars(symbol, provider=PROVIDER, step=step, is_delayed=answer.envelope.is_delayed)
     rows = answer.rows
-    columns: dict[str, list[Any]] = {
-        "times_ns": [row.t * 1_000_000 for row in rows],
-        "open": [row.o for row in rows],
-        "high": [row.h for row in rows],
-        "low": [row.l for row in rows],
-        "close": [row.c for row in rows],
-        "volume": [row.v for row in rows],
-        "vwap": [row.vw for row in rows],
-        "trade_count": [row.n for row in rows],
-    }
-    bars.add_columns(columns)
+    for begin in range(0, len(rows), _AT_ONCE):
+        part = rows[begin : begin + _AT_ONCE]
+        columns: dict[str, list[Any]] = {
+            "times_ns": [row.t * 1_000_000 for row in part],
+            "open": [row.o for row in part],
+            "high": [row.h for row in part],
+            "low": [row.l for row in part],
+            "close": [row.c for row in part],
+            "volume": [row.v for row in part],
+            "vwap": [row.vw for row in part],
+            "trade_count": [row.n for row in part],
+        }
+        bars.add_columns(columns)
     bars.skipped = answer.skipped
     return Page(bars, next_target(answer.envelope.next_url))
 
