@@ -408,3 +408,16 @@ async def test_what_a_start_has_found_out():
 
     assert heard[-1] == happenings.OrdersRecovered(heard[-1].at, *WHERE, 1, 1, 0, 0)
     await again.stop()
+
+
+async def test_who_waits_is_told_what_was_settled_by_hand(started):
+    gateway = await started(ScriptedVenue(BrokerClass.NONE, unknown()))
+    submitting = asyncio.ensure_future(gateway.submit(MINE))
+    await asyncio.sleep(1)
+
+    await gateway.settle("mine", None)
+
+    with pytest.raises(errors.ConnectorError) as caught:
+        await submitting
+    assert (caught.value.message, caught.value.outcome) == ("settled by hand", Outcome.NOT_SENT)
+    assert [record.number for record in caught.value.attempts] == [1]

@@ -211,3 +211,50 @@ async def test_places_that_cannot_be_are_named(limit, reserve):
         Bulkhead(limit, reserve=reserve)
 
     assert caught.value.message == f"bulkhead: {limit} places, {reserve} of them reserved"
+
+
+async def test_who_had_to_leave_is_not_in_line_any_more():
+    bulkhead = Bulkhead(1)
+    await bulkhead.acquire()
+    waiting = [
+        asyncio.create_task(bulkhead.acquire(priority=Priority.HISTORY, deadline=now() + 1.0)),
+        asyncio.create_task(bulkhead.acquire(priority=Priority.HISTORY)),
+    ]
+    await asyncio.sleep(2.0)
+
+    assert isinstance(waiting[0].exception(), errors.DeadlineExceededError)
+    assert [len(queue) for queue in bulkhead._queues] == [0, 0, 0, 1]
+    bulkhead.release()
+    await waiting[1]
+    assert (bulkhead.in_use, bulkhead.waiting) == (1, 0)
+
+
+async def test_a_place_that_came_in_time_is_kept_after_the_deadline():
+    bulkhead = Bulkhead(1)
+    await bulkhead.acquire()
+    waiting = asyncio.create_task(bulkhead.acquire(deadline=now() + 2.0))
+    await asyncio.sleep(1.0)
+    bulkhead.release()
+
+    await waiting
+    await asyncio.sleep(5.0)
+
+    assert bulkhead.in_use == 1
+
+
+async def test_the_reserve_is_kept_from_those_who_wait():
+    bulkhead = Bulkhead(3, reserve=1)
+    for _ in range(2):
+        await bulkhead.acquire()
+    bulkhead.hold()
+    waiting = [asyncio.create_task(bulkhead.acquire()) for _ in range(2)]
+    await asyncio.sleep(1.0)
+
+    bulkhead.release()
+    await asyncio.sleep(0)
+    assert [task.done() for task in waiting] == [False, False]
+    bulkhead.release()
+    await asyncio.sleep(0)
+    assert [task.done() for task in waiting] == [True, False]
+    waiting[1].cancel()
+    await asyncio.wait(waiting)

@@ -306,3 +306,45 @@ async def test_what_is_loaded_and_is_nothing_is_kept_too():
 async def test_a_cache_that_cannot_keep_is_refused(ttl, size):
     with pytest.raises(errors.ConfigurationError):
         TTLCache(ttl, size=size)
+
+
+async def test_different_keys_are_loaded_apart():
+    cache, gate = TTLCache(10.0), asyncio.get_running_loop().create_future()
+
+    def loading(value):
+        async def load():
+            await gate
+            return value
+
+        return load
+
+    loads = [asyncio.create_task(cache.get_or_load(key, loading(key))) for key in "ab"]
+    await asyncio.sleep(0)
+    gate.set_result(None)
+
+    assert await asyncio.gather(*loads) == ["a", "b"]
+
+
+async def test_deadlines_are_told_by_the_clock_of_the_cache():
+    class Ahead:
+        def time(self):
+            return asyncio.get_running_loop().time() + 1_000.0
+
+    cache, clock = TTLCache(10.0, clock=Ahead()), Ahead()
+    source = Source(seconds=60.0)
+
+    with with_deadline(2.0, clock=clock), pytest.raises(errors.DeadlineExceededError):
+        await cache.get_or_load("AAPL", source)
+
+    assert asyncio.get_running_loop().time() == 2.0
+
+
+async def test_the_work_of_one_who_left_is_done_under_the_same_key():
+    flights, source = SingleFlight(), Source()
+    leader, *others = (asyncio.create_task(flights.run("AAPL", source)) for _ in range(3))
+    await asyncio.sleep(0.5)
+    leader.cancel()
+    await asyncio.sleep(0.25)
+    newcomer = asyncio.create_task(flights.run("AAPL", source))
+
+    assert await asyncio.gather(*others, newcomer) == [2, 2, 2]
