@@ -301,7 +301,9 @@ class Connection(Incoming, asyncio.BufferedProtocol):
         if request is not None and self._size > request.limit:
             self._check_progress()
             return
-        reply = Reply(self._status, self._reason, self._fields, bytes(self._body))
+        body = self._body if type(self._body) is bytes else bytes(self._body)
+        # What Reply(...) does, by half the way: every answer passes here.
+        reply = tuple.__new__(Reply, (self._status, self._reason, self._fields, body))
         self._request = self._waiter = self._stream = None
         if self._is_reusable and not self._is_paused and not self.is_uploading:
             if self._is_held:

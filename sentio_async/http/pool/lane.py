@@ -152,6 +152,24 @@ class Lane:
         self.opened += 1
         return connection
 
+    async def warm(self, request: Request, connections: int) -> None:
+        """Open so many beforehand, those that are open counted, in the time ``request`` has.
+
+        What can be opened stays open when another fails; the first failure is raised.
+        """
+        missing = min(connections, self._limit) - len(self._connections) - self._opening
+        if missing <= 0 or self._is_closed:
+            return
+        self._opening += missing
+        opening = (self._open(request) for _ in range(missing))
+        opened = await asyncio.gather(*opening, return_exceptions=True)
+        for connection in opened:
+            if isinstance(connection, Connection):
+                self.release(connection)
+        for failure in opened:
+            if isinstance(failure, BaseException):
+                raise failure
+
     async def _queue(self, request: Request) -> Connection | None:
         until = min(self.time() + request.waits.pool, request.expires_at)
         place = _Place(self._loop.create_future(), until)
