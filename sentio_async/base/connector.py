@@ -195,6 +195,15 @@ class BaseConnector:
             raise
         self._connected_at = self._clock.utcnow()
 
+    async def warm(self, connections: int) -> None:
+        """Open so many connections to the vendor's main host, so that a burst finds them open.
+
+        ``connect`` has opened one, which is enough for calls one after the other.  They close
+        when they have had nothing to do for half a minute.
+        """
+        for session in self._sessions[:1]:
+            await session.warm(connections)
+
     async def disconnect(self) -> None:
         """Let go of what ``connect`` and calls without it took; a second call does nothing.
 

@@ -24,6 +24,7 @@ from sentio_async.http.outgoing import Place
 from sentio_async.http.problems import from_answer, from_problem, without_echo
 from sentio_async.http.received import note_arrival, skipped_rows
 from sentio_async.http.redaction import redactor
+from sentio_async.http.warming import open_ahead
 from sentio_async.http.wire_json import decode_json
 from sentio_async.models.page import SkippedRow
 from sentio_async.resilience.breaker import BreakerPolicy, CircuitBreaker
@@ -141,6 +142,10 @@ class Session:
         seconds = self._config.timeouts.total if timeout is None else timeout
         attempt = partial(self._attempt, call, route, in_task)
         return route.pipeline.run(attempt, route.work, within=seconds, retry=retry)
+
+    def warm(self, connections: int) -> Coroutine[Any, Any, None]:
+        """Open so many connections to the host beforehand."""
+        return open_ahead(self._resources.client, self._place, connections)
 
     def _hedging(self, endpoint: Endpoint[Any], policy: HedgePolicy) -> Hedging:
         """Answers of one endpoint take as long as one another."""

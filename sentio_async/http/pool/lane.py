@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+import time
 from collections import deque
+from collections.abc import Callable
 
 import httpcore
 
@@ -55,8 +57,11 @@ class Lane:
     ) -> None:
         self.origin = origin
         self.buffer = buffer
-        self.time = asyncio.get_running_loop().time
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
+        self._future = loop.create_future
+        # Asked for twice a request: without a call in between where that changes nothing.
+        is_plain = type(loop).time is asyncio.BaseEventLoop.time
+        self.time: Callable[[], float] = time.monotonic if is_plain else loop.time
         self._limit = limit
         self._keep_alive = keep_alive
         self._tls = tls
@@ -88,7 +93,7 @@ class Lane:
         """Send it and get the whole answer; cancelling closes the connection."""
         connection = self.take() or await self.acquire(request)
         for is_last in (False, True):
-            waiter: asyncio.Future[Reply] = self._loop.create_future()
+            waiter: asyncio.Future[Reply] = self._future()
             connection.ask(request, waiter)
             try:
                 return await waiter
@@ -157,18 +162,17 @@ class Lane:
 
         What can be opened stays open when another fails; the first failure is raised.
         """
-        missing = min(connections, self._limit) - len(self._connections) - self._opening
-        if missing <= 0 or self._is_closed:
-            return
-        self._opening += missing
-        opening = (self._open(request) for _ in range(missing))
-        opened = await asyncio.gather(*opening, return_exceptions=True)
-        for connection in opened:
-            if isinstance(connection, Connection):
-                self.release(connection)
-        for failure in opened:
-            if isinstance(failure, BaseException):
-                raise failure
+        enough = min(connections, self._limit)
+        missing = enough - len(self._connections) - self._opening
+        opening = (self._open_idle(request, enough) for _ in range(missing))
+        failures = await asyncio.gather(*opening, return_exceptions=True)
+        for failure in filter(None, failures):
+            raise failure
+
+    async def _open_idle(self, request: Request, enough: int) -> None:
+        if len(self._connections) + self._opening < enough and not self._is_closed:
+            self._opening += 1
+            self.release(await self._open(request))
 
     async def _queue(self, request: Request) -> Connection | None:
         until = min(self.time() + request.waits.pool, request.expires_at)
