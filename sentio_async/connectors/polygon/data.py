@@ -164,7 +164,10 @@ class PolygonData(PolygonMarkets, PolygonReference):
         asked = sorted_out(symbols)
         wanted = [ticker for ticker, refusal in asked.items() if refusal is None]
         packed = wire.latest.packed(wanted, size=self._config.batch_size)
-        answers = await asyncio.gather(*(self._ask(call) for call, _ in packed))
+        if len(packed) == 1:
+            answers = [await self._ask(packed[0][0])]
+        else:
+            answers = await asyncio.gather(*(self._ask(call) for call, _ in packed))
         failures = [answer for answer in answers if isinstance(answer, errors.ConnectorError)]
         if failures and len(failures) == len(answers):
             raise failures[0]
@@ -176,6 +179,8 @@ class PolygonData(PolygonMarkets, PolygonReference):
         """What one packed request says by ticker, or its error."""
         found: dict[str, Any] = {}
         try:
+            if not wire.latest.has_pages(call):
+                return wire.latest.by_ticker(await self._session.send(call))
             async for page in self._pages(call):
                 found.update(wire.latest.by_ticker(page))
         except errors.ConnectorError as exc:

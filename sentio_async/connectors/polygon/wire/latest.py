@@ -26,6 +26,7 @@ __all__ = [
     "by_ticker",
     "chunks",
     "gathered",
+    "has_pages",
     "is_stock",
     "one_quote",
     "one_snapshot",
@@ -50,6 +51,11 @@ def packed(tickers: Sequence[str], *, size: int) -> list[tuple[Call[Any], list[s
     )
     build = stock_snapshots if are_stocks else universal_snapshots
     return [(build(chunk), chunk) for chunk in chunks(tickers, size)]
+
+
+def has_pages(call: Call[Any]) -> bool:
+    """A packed call's answer may be one of several: only v3 has pages."""
+    return call.endpoint is not stock_snapshots.endpoint
 
 
 def chunks(tickers: Iterable[str], size: int) -> list[list[str]]:
