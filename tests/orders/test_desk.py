@@ -393,3 +393,23 @@ async def test_a_rejected_order_of_an_earlier_life_keeps_its_words(started):
         with pytest.raises(errors.OrderRejectedError) as caught:
             await again.submit(MINE, intent_key="k")
         assert (caught.value.message, caught.value.connector) == ("no money", "venue")
+
+
+async def test_a_start_that_hears_nothing_says_so():
+    venue = ScriptedVenue(BrokerClass.NONE, HANGS)
+    journal = await left_by(venue)
+    venue.say("recent", HANGS)
+
+    with pytest.raises(errors.OrderOutcomeUnknownError, match=r"became of mine \(no word\); look"):
+        await a_gateway(venue, journal, policy=GatewayPolicy(recovery_timeout=2)).start()
+
+    assert now() == pytest.approx(2.1)
+
+
+async def test_before_its_start_a_gateway_has_nothing_to_resume():
+    heard = []
+    gateway = a_gateway(ScriptedVenue(), listeners=[heard.append])
+
+    gateway.resume()
+
+    assert heard == []

@@ -86,6 +86,7 @@ async def test_a_stop_waits_five_seconds_for_what_is_being_sent():
     await gateway.stop()
 
     assert asyncio.get_running_loop().time() == 6
+    assert asyncio.all_tasks() == {asyncio.current_task(), submitting}
     with pytest.raises(errors.OrderOutcomeUnknownError):
         await submitting
 

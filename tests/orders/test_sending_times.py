@@ -338,3 +338,24 @@ async def test_every_send_is_written_down_with_its_number_and_time(started, luck
     intent = written[0].intent
     assert (intent.at - at, intent.until - at, intent.intent_key) == (1.0, 31.0, "k")
     assert written[-1].order == order
+
+
+async def test_what_may_have_arrived_goes_again_at_distances_of_its_own(started, luck):
+    luck["most"] = False
+    venue, seen = ScriptedVenue(), []
+    venue.say("place", *noting(seen, unknown(), unknown(), an_answer(MINE)))
+
+    await (await started(venue)).submit(MINE)
+
+    assert [at for at, _ in seen] == [0.0, 0.125, 0.375]
+
+
+async def test_an_order_of_yesterday_is_that_of_its_key_also_without_a_journal(started):
+    venue = ScriptedVenue()
+    first = await (await started(venue)).submit(an_order(), intent_key="k")
+    await asyncio.sleep(86_400)
+
+    again = await (await started(venue)).submit(an_order(), intent_key="k")
+
+    assert again == first
+    assert len(venue.orders) == 1

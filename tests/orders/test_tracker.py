@@ -247,3 +247,23 @@ async def test_a_change_of_what_was_ordered_is_a_step_too(change):
     changes = await life(Script(v1=[at("open"), at("open", **change), at("filled", 10)]))
 
     assert len(changes) == 3
+
+
+async def test_news_of_a_leg_count_like_those_of_its_order():
+    leg = at("open", id="leg")
+    script = Script(
+        v1=[at("open", legs=[leg]), at("filled", 10, legs=[at("filled", 10, id="leg")])]
+    )
+    tracker = OrderTracker(script, clock=CLOCK, poll=60.0)
+    loop = asyncio.get_running_loop()
+    loop.call_later(1.0, tracker.tell, at("partially_filled", 4, id="leg"))
+
+    told = [(each.order.id, each.filled, loop.time()) async for each in tracker.follow("v1")]
+
+    assert told == [
+        ("v1", 0, 0.0),
+        ("leg", 0, 0.0),
+        ("leg", 4, 1.0),
+        ("v1", 10, 60.0),
+        ("leg", 6, 60.0),
+    ]

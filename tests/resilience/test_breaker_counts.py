@@ -188,6 +188,8 @@ def test_every_change_is_told_with_its_reason(clock, heard):
     told(breaker, FAIL)
     breaker.isolate()
     breaker.disable("for a test")
+    breaker.isolate()
+    breaker.disable()
     breaker.reset()
     breaker.isolate("maintenance")
     breaker.close()
@@ -198,6 +200,8 @@ def test_every_change_is_told_with_its_reason(clock, heard):
         ("open", "the probe failed"),
         ("isolated", "by hand"),
         ("disabled", "for a test"),
+        ("isolated", "by hand"),
+        ("disabled", "by hand"),
         ("closed", "reset"),
         ("isolated", "maintenance"),
         ("closed", "by hand"),

@@ -155,7 +155,7 @@ async def test_who_leaves_at_the_moment_of_the_answer_is_told_nothing():
                 raise error
             return 1
 
-        leaves, stays = (asyncio.create_task(flights.run("AAPL", work)) for _ in range(2))
+        stays, leaves = (asyncio.create_task(flights.run("AAPL", work)) for _ in range(2))
         await asyncio.sleep(0.5)
         gate.set_result(None)
         leaves.cancel()

@@ -1,11 +1,12 @@
 """Calls of one turn become one; nobody pays for another's error, deadline or leaving."""
 
 import asyncio
+import gc
 
 import pytest
 
 from sentio_async import errors
-from sentio_async.resilience import with_deadline
+from sentio_async.resilience import current_deadline, with_deadline
 from sentio_async.resilience.coalescing import Coalescer
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -184,3 +185,136 @@ async def test_what_nobody_waits_for_any_more_is_not_asked_for():
     assert await tasks[2] == 4
     assert tasks[1].cancelled()
     assert vendor.requests == [0, 2]
+
+
+async def test_one_who_is_alone_goes_at_once_in_every_turn():
+    vendor = Vendor()
+    for number in (4, 5, 4):
+        task = asyncio.create_task(vendor.get(number))
+        await asyncio.sleep(0)
+        assert vendor.requests[-1] == number
+        assert await task == number * 2
+
+    assert vendor.requests == [4, 5, 4]
+
+
+async def test_the_same_as_the_first_goes_at_once_as_well():
+    vendor = Vendor()
+    tasks = [asyncio.create_task(vendor.get(4)) for _ in range(2)]
+    await asyncio.sleep(0)
+
+    assert vendor.requests == [4, 4]
+    assert await asyncio.gather(*tasks) == [8, 8]
+
+
+async def test_those_of_a_later_turn_do_not_join_a_call_that_has_gone():
+    vendor = Vendor()
+    first = [asyncio.create_task(vendor.get(number)) for number in range(3)]
+    await asyncio.sleep(0.5)
+    second = [asyncio.create_task(vendor.get(number)) for number in range(10, 13)]
+
+    assert await asyncio.gather(*first, *second) == [0, 2, 4, 20, 22, 24]
+    assert vendor.requests == [0, [1, 2], 10, [11, 12]]
+    assert asyncio.get_running_loop().time() == 1.5
+
+
+async def test_a_call_has_not_the_deadline_of_who_came_first():
+    seen = []
+
+    async def together(keys):
+        seen.append(current_deadline())
+        return {key: key for key in keys}
+
+    async def alone(key):
+        return key
+
+    coalescer = Coalescer(alone, together)
+
+    async def hurried(key):
+        with with_deadline(5.0):
+            return await coalescer.get(key)
+
+    assert await asyncio.gather(*map(hurried, range(3))) == [0, 1, 2]
+    assert seen == [None]
+
+
+async def test_a_deadline_is_told_in_words_and_by_the_clock_that_was_given():
+    class Ahead:
+        def time(self):
+            return asyncio.get_running_loop().time() + 1_000.0
+
+    vendor = Vendor()
+    vendor.coalescer = Coalescer(vendor.alone, vendor.together, clock=Ahead())
+
+    async def hurried(number):
+        with with_deadline(0.25, clock=Ahead()):
+            return await vendor.get(number)
+
+    found = await asyncio.gather(vendor.get(0), hurried(1), vendor.get(2), return_exceptions=True)
+
+    assert found[1].message == "no time left to wait for the answer"
+    assert (found[0], found[2]) == (0, 4)
+
+
+async def test_a_call_that_is_cancelled_from_within_is_cancelled_for_all():
+    async def together(_keys):
+        raise asyncio.CancelledError
+
+    vendor = Vendor()
+    vendor.coalescer = Coalescer(vendor.alone, together)
+    tasks = [asyncio.create_task(vendor.get(number)) for number in range(3)]
+    await asyncio.wait(tasks)
+
+    assert [task.cancelled() for task in tasks] == [False, True, True]
+    assert await vendor.get(1) == 2
+
+
+async def test_an_error_at_the_moment_in_which_one_leaves_is_no_warning():
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+    tasks = []
+
+    async def together(_keys):
+        await asyncio.sleep(0.5)
+        tasks[1].cancel()
+        asyncio.get_running_loop().call_soon(tasks[2].cancel)
+        raise errors.ServerError("down")
+
+    vendor = Vendor()
+    vendor.coalescer = Coalescer(vendor.alone, together)
+    with with_deadline(5.0):
+        tasks += [asyncio.create_task(vendor.get(number)) for number in range(4)]
+    await asyncio.wait(tasks)
+    ended = [task.cancelled() for task in tasks]
+    assert isinstance(tasks.pop().exception(), errors.ServerError)
+    tasks.clear()
+    await asyncio.sleep(0)
+    gc.collect()
+
+    assert ended == [False, True, True, False]
+    assert complaints == []
+
+
+async def test_a_call_that_is_slow_to_end_is_not_joined_by_a_newcomer():
+    vendor, ended = Vendor(), []
+
+    async def slow_to_end(numbers):
+        try:
+            await asyncio.sleep(60.0)
+        finally:
+            await asyncio.sleep(1.0)
+            ended.append(list(numbers))
+
+    vendor.coalescer = Coalescer(vendor.alone, slow_to_end)
+    tasks = [asyncio.create_task(vendor.get(number)) for number in range(3)]
+    await asyncio.sleep(0.5)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    vendor.coalescer._together = vendor.together
+
+    again = [asyncio.create_task(vendor.get(number)) for number in range(3)]
+
+    assert await asyncio.gather(*again) == [0, 2, 4]
+    await asyncio.sleep(1.0)
+    assert ended == [[1, 2]]

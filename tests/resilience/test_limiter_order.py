@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from sentio_async import errors
-from sentio_async.resilience import Limiter, Limiters, Priority, Window
+from sentio_async.resilience import Limiter, Limiters, Priority, Window, rate_limit
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
@@ -215,3 +215,32 @@ async def test_what_is_given_back_goes_to_the_first_in_line(permits):
 
     assert [task.done() for task in waiting] == [True, permits == 2]
     await asyncio.gather(*waiting)
+
+
+async def test_a_tightened_window_keeps_one_slot_for_those_who_are_no_orders(clock):
+    limiter = by_hand(clock, (5, 10.0), reserve=4)
+
+    limiter.tighten([Window(3, 10.0)])
+
+    assert [passes(limiter, clock, QUOTES) for _ in range(2)] == [True, False]
+    assert [passes(limiter, clock, ORDERS) for _ in range(3)] == [True, True, False]
+
+
+async def test_a_decorated_function_goes_in_the_order_of_its_priority():
+    limiter, done = Limiter([Window(1, 10.0)], padding=0.0), []
+
+    def a_call(name, **more):
+        @rate_limit(limiter, **more)
+        async def call():
+            done.append((name, now()))
+
+        return call()
+
+    await asyncio.gather(
+        a_call("first"),
+        a_call("history", priority=HISTORY),
+        a_call("quote"),
+        a_call("order", priority=ORDERS),
+    )
+
+    assert done == [("first", 0.0), ("order", 10.0), ("quote", 20.0), ("history", 30.0)]

@@ -335,3 +335,16 @@ async def test_the_layers_are_described():
         "decode",
         "classify",
     ]
+
+
+async def test_a_call_that_had_to_wait_is_tried_again_too(heard):
+    pipeline = a_pipeline(bulkhead=Bulkhead(1), listeners=[heard])
+    attempts = Attempts(reset())
+
+    assert await asyncio.gather(*(pipeline.run(each, WORK) for each in (Attempts(), attempts))) == [
+        "fine",
+        "fine",
+    ]
+
+    assert len(attempts.expiries) == 2
+    assert heard[-1] == CallEnded(3.25, *WHERE, 2, 3.25, None)

@@ -449,7 +449,7 @@ class TestCancellation:
         await asyncio.wait([task])
 
         assert isinstance(task.exception(), errors.ConnectionError)
-        assert "the task was cancelled" in task.exception().__notes__[0]
+        assert task.exception().__notes__[0].endswith("not again, because the task was cancelled")
         assert len(calls) == 1
 
     async def test_a_timeout_inside_the_function_is_an_error_like_others(self):

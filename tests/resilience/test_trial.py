@@ -81,7 +81,13 @@ def test_a_wait_must_leave_time_for_a_try(until, delay):
 
 @pytest.mark.parametrize(
     ("closed_for", "waits", "delay"),
-    [(0.0, False, 0.25), (0.25, False, 0.25), (0.3, False, None), (0.5, True, 0.55)],
+    [
+        (0.0, False, 0.25),
+        (0.0, True, 0.25),
+        (0.25, False, 0.25),
+        (0.3, False, None),
+        (0.5, True, 0.55),
+    ],
 )
 def test_a_breaker_that_opens_meanwhile_is_waited_for_if_the_policy_says_so(
     closed_for, waits, delay
