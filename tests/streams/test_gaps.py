@@ -1,9 +1,12 @@
 """What was missed is found, filled from history, and handed on once and in order."""
 
 import asyncio
+import random
+from collections import Counter
 
 import pytest
 
+from sentio_async import errors
 from sentio_async.models import Trade
 from sentio_async.streams import Plan, Policy, Subscription, reports
 from streams.fake_venue import Venue, VirtualClock, a_feed, topics, until
@@ -200,27 +203,26 @@ async def test_two_hundred_drops_lose_no_subscription_and_hide_no_gap():
     await scene.feed.aclose()
 
 
-async def test_five_hundred_clients_do_not_come_back_at_once():
-    import random
-
-    venue = Venue()
-    luck = random.Random(1)
+@pytest.mark.parametrize("outage", [10, 90])
+async def test_five_hundred_clients_do_not_come_back_at_once(outage):
+    venue, luck = Venue(), random.Random(1)
     feeds = [a_feed(venue, luck=luck.random) for _ in range(500)]
     streams = [Subscription([(f, topics("AAPL"))], Policy.DROP_OLDEST) for f in feeds]
     for stream in streams:
         await stream.ready()
-    from sentio_async import errors
-
     venue.refuses_to_open = lambda: errors.ConnectionError("down")
     for connection in list(venue.connections):
         connection.drop()
-    began = asyncio.get_running_loop().time()
-    await asyncio.sleep(300)
-    late = [at - began for at in venue.opened_at if at - began > 100]
-    counts = [0] * 200
-    for at in late:
-        counts[min(199, int(at - 100))] += 1
+    await asyncio.sleep(outage)
+    venue.refuses_to_open = lambda: None
+    back_at, before = asyncio.get_running_loop().time(), len(venue.opened_at)
+    await until(lambda: all(stream.is_current for stream in streams))
+    window = asyncio.get_running_loop().time() - back_at
+    late = [at - back_at for at in venue.opened_at[before:]]
 
-    assert max(counts) <= 3 * len(late) / 200
+    # A few were on their way when it ended.
+    assert 490 <= len(late) <= 500
+    seconds = Counter(int(at) for at in late)
+    assert max(seconds.values()) <= 3 * len(late) / window
     for feed in feeds:
         await feed.aclose()
