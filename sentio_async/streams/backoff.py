@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Backoff:
         policy = self._policy
         # Clients that were dropped together double from different beginnings: with the same one
         # they would still come in waves after half a minute.
-        whole = min(policy.most, policy.first * 2.0 ** (min(self.attempts, 32) - self._start))
+        whole = min(policy.most, policy.first * math.exp2(min(self.attempts, 32) - self._start))
         self.attempts += 1
         if is_slow:
             return policy.slow * (1.0 + self._luck())
