@@ -283,3 +283,16 @@ async def test_every_answer_to_a_change_is_that_of_the_change(started):
 
     assert await gateway.replace(order.id, CHANGE) == odd
     assert venue.sent("find") == []
+
+
+async def test_a_send_that_has_ended_is_not_under_way(started):
+    gateway, venue, _, order = await with_an_order(started)
+    venue.say("cancel", not_sent(), HANGS)
+    asking = asyncio.ensure_future(gateway.cancel(order.id))
+    await asyncio.sleep(0.1)
+    (entry,) = gateway._desk.open
+    assert entry.is_sending is False
+    await asyncio.sleep(0.4)
+    assert entry.is_sending is True
+
+    asking.cancel()

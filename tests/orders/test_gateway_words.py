@@ -11,14 +11,15 @@ from orders.venues import (
     ScriptedVenue,
     a_gateway,
     an_order,
+    refused,
     unknown,
 )
 from sentio_async import errors
 from sentio_async.errors import Outcome
 from sentio_async.models.trading import OrderChange
 from sentio_async.orders.gateway import OpenIntent
-from sentio_async.orders.intent import Kind, client_order_id
-from sentio_async.orders.journal import MemoryJournal, Step
+from sentio_async.orders.intent import Intent, Kind, client_order_id
+from sentio_async.orders.journal import MemoryJournal, Row, Step
 from sentio_async.orders.policy import GatewayPolicy
 from sentio_async.orders.rails import Rails
 from sentio_async.orders.recovery import RecoveryReport
@@ -245,3 +246,47 @@ async def test_the_rate_of_orders_is_that_of_their_times(started):
         await gateway.submit(an_order())
 
     assert caught.value.retry_after == 1.0
+
+
+async def test_a_key_counts_more_than_an_id(started):
+    venue = ScriptedVenue()
+    gateway = await started(venue)
+    order = await gateway.submit(an_order(client_order_id="a"), intent_key="k")
+
+    assert await gateway.submit(an_order(client_order_id="b"), intent_key="k") == order
+    assert len(venue.sent()) == 1
+
+
+async def test_an_id_that_was_refused_is_free_and_so_is_its_key(started):
+    venue = ScriptedVenue(BrokerClass.UNIQUE, refused())
+    gateway = await started(venue)
+    with pytest.raises(errors.OrderRejectedError):
+        await gateway.submit(MINE, intent_key="k")
+
+    order = await gateway.submit(MINE)
+
+    assert await gateway.submit(MINE, intent_key="k") == order
+
+
+async def test_an_order_is_sent_as_it_was_given_but_for_its_id(started):
+    venue = ScriptedVenue()
+    gateway = await started(venue)
+    given = an_order(type="limit", limit_price="9")
+
+    order = await gateway.submit(given)
+
+    (sent,) = venue.sent()
+    assert sent == given.model_copy(update={"client_order_id": order.client_order_id})
+    assert sent.model_fields_set == {*given.model_fields_set, "client_order_id"}
+    assert given.client_order_id is None
+
+
+async def test_what_is_written_down_cannot_be_changed():
+    intent = Intent(id="i", kind=Kind.PLACE, at=1.0, until=2.0)
+    row = Row("i", Step.INTENT, 1.0, intent=intent)
+
+    for value, name in ((intent, "id"), (row, "step")):
+        with pytest.raises(AttributeError):
+            setattr(value, name, "x")
+    assert (intent.intent_key, intent.order, intent.change, intent.order_id) == (None,) * 4
+    assert (row.attempt, row.order, row.reason) == (0, None, "")
