@@ -19,6 +19,7 @@ from unittest import mock
 import psutil
 
 from sentio_async.connectors.alpaca import stream as alpaca_stream
+from sentio_async.connectors.alpaca import unheard
 from sentio_async.connectors.alpaca.broker import AlpacaBroker
 from sentio_async.connectors.alpaca.data import AlpacaData
 from sentio_async.connectors.polygon import stream as polygon_stream
@@ -30,7 +31,7 @@ from tests.chaos.stream_venue import SYMBOLS, LocalVenue, RemoteVenue
 from tests.chaos.subscribers import OrderWatch, Watch, until
 
 STEPS = ("OPEN", "WELCOMED", "AUTH", "AUTHENTICATED", "SUBSCRIBE", "SUBSCRIBED", "MESSAGE")
-KINDS = ("socket_drop", "socket_reset", "socket_close", "socket_mute")
+KINDS = ("socket_drop", "socket_reset", "socket_close", "socket_mute", "socket_freeze")
 BACK_WITHIN = 15.0
 """A feed that has not come back by then counts as lost, in seconds."""
 WARM = 20
@@ -56,6 +57,7 @@ def _in_a_hurry(stack: ExitStack) -> None:
         # The storm comes at any hour, and the exchange is always open.
         stack.enter_context(mock.patch.object(module, "hours_of", lambda *_: ALWAYS))
     stack.enter_context(mock.patch.object(socket, "PING_AFTER", 0.5))
+    stack.enter_context(mock.patch.object(unheard, "_ON_ITS_WAY", 0.1))
     # A consumer that fails is told of each time.
     stack.enter_context(mock.patch.object(feed.log, "disabled", True))
 
@@ -76,12 +78,9 @@ class Victim:
 
     def _rule(self) -> dict:
         step, kind = next(self._plan)
-        if self.venue == "alpaca_trading":
-            if step in ("OPEN", "WELCOMED"):
-                step = "OPEN"
-            elif kind == "socket_mute" and step in ("SUBSCRIBED", "MESSAGE"):
-                # Orders may be quiet for hours: only a socket without pongs is known to be dead.
-                kind = "socket_freeze"
+        if self.venue == "alpaca_trading" and step == "WELCOMED":
+            # It does not greet: the client speaks first.
+            step = "OPEN"
         delay = 2.5 if kind == "socket_freeze" else 0.0
         where = {"venue": self.venue, "path": self.path, "method": step}
         return {"kind": kind, "times": 1, "delay": delay, **where}
@@ -184,7 +183,7 @@ class Storm:
                 listeners=listeners,
             ),
             PolygonData(polygon, listeners=listeners),
-            AlpacaBroker(alpaca, listeners=listeners),
+            AlpacaBroker({**alpaca, "check_orders_every": 0.3}, listeners=listeners),
         )
 
     def victim(self, venue: str, path: str, watch) -> None:

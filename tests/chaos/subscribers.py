@@ -163,6 +163,10 @@ class OrderWatch:
         self._slow = self._broker.stream_order_updates(buffer=200)
         self._task = asyncio.create_task(self._crawl())
         await self._quick.ready()
+        # While an order is open, a stream that has gone silent is noticed.
+        await self._broker.place_order(
+            "AAPL", 1, "buy", order_type="limit", limit_price=Decimal(1), time_in_force="gtc"
+        )
 
     def _take(self, update) -> None:
         self._count += 1

@@ -10,7 +10,11 @@ from pydantic import SecretStr
 from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.data_rows import Feed
 from sentio_async.connectors.alpaca.wire.stream import AlpacaMarketDialect, Keys, read_failure
-from sentio_async.connectors.alpaca.wire.stream_orders import AlpacaOrderDialect, read_update
+from sentio_async.connectors.alpaca.wire.stream_orders import (
+    ORDERS,
+    AlpacaOrderDialect,
+    read_update,
+)
 from sentio_async.models import Bar, NewsArticle, Quote, Trade, TradingStatus
 from sentio_async.streams.dialect import Authenticated, Confirmed, Problem, Refused, Remedy
 from streams.playing import Played, play
@@ -150,6 +154,10 @@ def orders(shared, name: str) -> bytes:
     return (shared / "payloads/alpaca" / f"{name}.json").read_bytes()
 
 
+def wanted(shared, name: str) -> dict:
+    return json.loads(orders(shared, f"ws_req_{name}"))
+
+
 @pytest.mark.parametrize("login", ["auth", "authenticate"])
 def test_order_updates_log_in_in_either_form(shared, login):
     dialect = AlpacaOrderDialect("wss://none", KEYS, login=login)
@@ -157,6 +165,9 @@ def test_order_updates_log_in_in_either_form(shared, login):
     (sent,) = dialect.opening()
 
     assert json.loads(sent)["action"] == login
+    if login == "authenticate":
+        assert json.loads(sent)["data"].keys() == wanted(shared, "authenticate")["data"].keys()
+    assert json.loads(dialect.subscribe((ORDERS,))[0]) == wanted(shared, "listen")
     (yes,) = dialect.decode(orders(shared, "ws_authorized"))
     (no,) = dialect.decode(orders(shared, "ws_unauthorized_authenticate"))
     (ok,) = dialect.decode(orders(shared, "ws_listening"))
