@@ -119,7 +119,7 @@ def _stock(concurrency):
     return httpx.AsyncClient(limits=limits, trust_env=False)
 
 
-async def _clients(url, concurrency, stack):
+async def each_client(url, concurrency, stack):
     """Each with its share of the calls in a hundred: slow ones need fewer to be measured."""
     ours = await stack.enter_async_context(open_client())
     stock = await stack.enter_async_context(_stock(concurrency))
@@ -149,7 +149,7 @@ async def _clients(url, concurrency, stack):
 
 async def _compare(url, settings, concurrency):
     async with AsyncExitStack() as stack:
-        clients = await _clients(url, concurrency, stack)
+        clients = await each_client(url, concurrency, stack)
         figures = await interleaved(clients, settings, concurrency)
     at = f"c{concurrency}"
     pairs = [
@@ -165,11 +165,25 @@ async def _compare(url, settings, concurrency):
     return [row(bench, figures, *rest) for bench, *rest in pairs if settings.wants(bench)]
 
 
+async def _gather_raw(url, settings):
+    """What a burst takes with nothing but sockets: as much as the machine allows just now."""
+    connections, data = await raw.connect(url, 1000), raw.request(url, PATH)
+    times = []
+    for _ in range(settings.rounds):
+        started = time.perf_counter()
+        await asyncio.gather(*(each.ask(data) for each in connections))
+        times.append((time.perf_counter() - started) * 1000)
+    for each in connections:
+        each.close()
+    wall = statistics.median(times)
+    return Row("transport.gather1000.raw", wall, LATENCY * 1000, "ms", None, spread(times))
+
+
 async def _gather(url, settings):
     client = open_client()
     session = a_session(url, client)
     place = _exchange(url, client)
-    rows = []
+    rows = [await _gather_raw(url, settings)]
     for name, call in (("exchange", place), ("session", lambda: session.send(quote("AAPL")))):
         await asyncio.gather(*(call() for _ in range(1000)))
         before = client.pool.opened
