@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import date, datetime
 from os import PathLike
 from pathlib import Path
@@ -116,6 +117,19 @@ class DataProviderConnector(BaseConnector):
                 rows = []
         if rows:
             yield _as_columns(symbol, timeframe, rows)
+
+    def bar_groups(self, symbols: Sequence[str], most: int) -> Iterable[Sequence[str]]:
+        """The symbols in groups, of at most so many, that one walk can be about: here, of one."""
+        return ([symbol] for symbol in symbols)
+
+    async def iter_many_bar_pages(
+        self, symbols: Sequence[str], timeframe: str = "1Day", **options: Any
+    ) -> AsyncGenerator[Mapping[str, Bars], None]:
+        """The bars of a group of symbols: pages, each with bars of one or several of them."""
+        for symbol in symbols:
+            async with aclosing(self.iter_bar_pages(symbol, timeframe, **options)) as pages:
+                async for bars in pages:
+                    yield {symbol: bars}
 
     async def download_bars(
         self,

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,14 +26,12 @@ from sentio_async.history.request import HistoryRequest
 from sentio_async.history.shelf import Shelf, StoredBars
 from sentio_async.models.bars import Bars
 from sentio_async.models.batch import Batch
+from sentio_async.resilience.patience import Patience, patiently
 
 __all__ = ["BarSource", "Download"]
 
 T = TypeVar("T")
 
-_MOST_WAITS = 20
-"""Waits in a row for a quota or a breaker, after which a symbol has failed."""
-_SHORTEST_WAIT = 0.1
 _NOBODYS = (errors.AuthenticationError, errors.NotSupportedError, errors.ConfigurationError)
 """No symbol's own errors: they would be every symbol's."""
 
@@ -37,6 +43,16 @@ class BarSource(Protocol):
         self, symbol: str, timeframe: str, **options: Any
     ) -> AsyncGenerator[Bars, None]:
         """Bars from ``start`` to ``end``, oldest first, page after page."""
+        ...
+
+    def bar_groups(self, symbols: Sequence[str], most: int) -> Iterable[Sequence[str]]:
+        """The symbols in groups, of at most so many, that one walk can be about."""
+        ...
+
+    def iter_many_bar_pages(
+        self, symbols: Sequence[str], timeframe: str, **options: Any
+    ) -> AsyncGenerator[Mapping[str, Bars], None]:
+        """The same of a group: pages that hold bars of one or several of its symbols."""
         ...
 
 
@@ -66,10 +82,14 @@ class Download:
         await off_loop(check_pyarrow)
         request = await off_loop(request.settled_in, self.folder, self.clock.utcnow())
         run = _Run(self, source, request, len(symbols))
-        names = iter(symbols)
+        # Small enough that everybody has a group: the pages of one come one after the other.
+        most = -(-len(symbols) // self.symbols_at_once)
+        groups = list(source.bar_groups(symbols, most)) if symbols else []
+        left = iter(groups)
         loop = asyncio.get_running_loop()
-        at_once = min(self.symbols_at_once, len(symbols))
-        tasks = [loop.create_task(run.store_some(names)) for _ in range(at_once)]
+        at_once = min(self.symbols_at_once, len(groups))
+        with patiently():
+            tasks = [loop.create_task(run.store_some(left)) for _ in range(at_once)]
         await _all_or_none(tasks)
         return Batch({symbol: run.results[symbol] for symbol in symbols})
 
@@ -87,55 +107,100 @@ class _Run:
         self._about = {"provider": request.provider, "timeframe": request.timeframe}
         self.results: dict[str, StoredBars | errors.ConnectorError] = {}
 
-    async def store_some(self, names: Iterator[str]) -> None:
-        """Store symbol after symbol, until there are no more names."""
-        for symbol in names:
-            shelf = Shelf(self._how.folder, symbol, self._about, rows=self._how.rows_per_file)
+    async def store_some(self, groups: Iterator[Sequence[str]]) -> None:
+        """Store group after group, until there are no more."""
+        how = self._how
+        for symbols in groups:
+            shelves = [
+                Shelf(how.folder, symbol, self._about, rows=how.rows_per_file) for symbol in symbols
+            ]
+            await off_loop(_open, shelves)
+            await self._store_together(shelves)
+            for shelf in shelves:
+                await self._settle(shelf)
+
+    async def _settle(self, shelf: Shelf) -> None:
+        """See to what is not there of one symbol, and say how it ended."""
+        symbol = shelf.symbol
+        try:
+            await self._store(shelf)
+        except _NOBODYS:
+            raise
+        except errors.ConnectorError as exc:
+            self.results[symbol] = exc
+            self._tell(shelf.stored, error=exc)
+        else:
+            self.results[symbol] = shelf.stored
+            self._tell(shelf.stored)
+
+    async def _store_together(self, shelves: Sequence[Shelf]) -> None:
+        """Store what is not begun in one walk; what fails is left for one by one."""
+        fresh = [shelf for shelf in shelves if not (shelf.is_begun or shelf.is_complete)]
+        while len(fresh) > 1:
             try:
-                await off_loop(shelf.open)
-                await self._store(shelf, symbol)
+                async with _kept(fresh):
+                    await self._read_together({shelf.symbol: shelf for shelf in fresh})
+                await off_loop(_complete, fresh)
+                return
             except _NOBODYS:
                 raise
-            except errors.ConnectorError as exc:
-                self.results[symbol] = exc
-                self._tell(shelf.stored, error=exc)
-            else:
-                self.results[symbol] = shelf.stored
-                self._tell(shelf.stored)
+            except errors.BadRequestError as exc:
+                # Some vendors refuse all for one that is bad, and name it.
+                bad = str(exc.details.get("symbol", "")).upper()
+                left = [each for each in fresh if each.symbol.upper() != bad and not each.is_begun]
+                if len(left) == len(fresh):
+                    return
+                fresh = left
+            except errors.ConnectorError:
+                return
 
-    async def _store(self, shelf: Shelf, symbol: str) -> None:
+    async def _read_together(self, shelves: Mapping[str, Shelf]) -> None:
+        asked = self._request
+        span = {"start": asked.start, "end": asked.end}
+        pages = self._source.iter_many_bar_pages(
+            list(shelves), asked.timeframe, **span, **asked.options
+        )
+        last: Shelf | None = None
+        async with aclosing(pages) as found:
+            async for page in found:
+                last = await self._add(page, shelves, last)
+                del page  # while the next is waited for, this one is not to be held
+
+    async def _add(
+        self, page: Mapping[str, Bars], shelves: Mapping[str, Shelf], last: Shelf | None
+    ) -> Shelf | None:
+        for symbol, bars in page.items():
+            shelf = shelves.get(symbol)
+            if shelf is None:
+                raise errors.DecodeError(f"{symbol}: its bars came, and were not asked for")
+            if last is not None and last is not shelf:
+                # Most vendors tell symbol after symbol: this one's file is done.
+                await off_loop(last.pause)
+            last = shelf
+            await off_loop(shelf.add, bars)
+            self._tell(shelf.stored, is_complete=False)
+        return last
+
+    async def _store(self, shelf: Shelf) -> None:
         if shelf.is_complete:
             return
-        try:
-            await self._read_all(shelf, symbol)
-        except (errors.ConnectorError, asyncio.CancelledError):
-            await off_loop(shelf.pause)
-            raise
-        except BaseException:
-            await off_loop(shelf.discard)
-            raise
-        await off_loop(shelf.complete)
-
-    async def _read_all(self, shelf: Shelf, symbol: str) -> None:
-        """Read to the end, and wait for quotas that a single call would not wait for."""
-        waits = 0
+        patience = Patience(self._how.clock)
         while True:
             rows = shelf.stored.rows
             try:
-                await self._read(shelf, symbol)
-            except (errors.RateLimitError, errors.CircuitOpenError) as exc:
-                waits = 1 if shelf.stored.rows > rows else waits + 1
-                wait = _wait_in(exc)
-                if wait is None or waits > _MOST_WAITS:
+                async with _kept([shelf]):
+                    await self._read(shelf)
+                break
+            except errors.ConnectorError as exc:
+                # Not every source knows of patience.
+                if not await patience.wait(exc, has_moved=shelf.stored.rows > rows):
                     raise
-            else:
-                return
-            await self._how.clock.sleep(max(wait, _SHORTEST_WAIT))
+        await off_loop(shelf.complete)
 
-    async def _read(self, shelf: Shelf, symbol: str) -> None:
+    async def _read(self, shelf: Shelf) -> None:
         asked = self._request
         span = {"start": shelf.go_on() or asked.start, "end": asked.end}
-        pages = self._source.iter_bar_pages(symbol, asked.timeframe, **span, **asked.options)
+        pages = self._source.iter_bar_pages(shelf.symbol, asked.timeframe, **span, **asked.options)
         async with aclosing(pages) as found:
             async for bars in found:
                 await off_loop(shelf.add, bars)
@@ -180,8 +245,37 @@ async def _all_or_none(tasks: Sequence[asyncio.Task[None]]) -> None:
         raise failure
 
 
-def _wait_in(error: errors.RateLimitError | errors.CircuitOpenError) -> float | None:
-    return error.retry_after if isinstance(error, errors.RateLimitError) else error.retry_in
+@asynccontextmanager
+async def _kept(shelves: Sequence[Shelf]) -> AsyncIterator[None]:
+    """What was stored inside stays, unless writing itself has failed."""
+    try:
+        yield
+    except (errors.ConnectorError, asyncio.CancelledError):
+        await off_loop(_pause, shelves)
+        raise
+    except BaseException:
+        await off_loop(_discard, shelves)
+        raise
+
+
+def _open(shelves: Sequence[Shelf]) -> None:
+    for shelf in shelves:
+        shelf.open()
+
+
+def _pause(shelves: Sequence[Shelf]) -> None:
+    for shelf in shelves:
+        shelf.pause()
+
+
+def _discard(shelves: Sequence[Shelf]) -> None:
+    for shelf in shelves:
+        shelf.discard()
+
+
+def _complete(shelves: Sequence[Shelf]) -> None:
+    for shelf in shelves:
+        shelf.complete()
 
 
 async def off_loop(work: Callable[..., T], *args: Any) -> T:

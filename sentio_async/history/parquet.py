@@ -36,14 +36,11 @@ class Facts:
     """Rows of the vendor's answers that could not be read."""
     last_ns: int | None = None
     """When its last bar begins."""
-    is_last: bool = False
-    """The history ends with this file."""
 
     def written(self) -> dict[str, str]:
         """As key-value metadata."""
         last = "" if self.last_ns is None else str(self.last_ns)
-        facts = {"skipped": self.skipped, "last_ns": last, "is_last": int(self.is_last)}
-        return {f"sentio.{name}": str(value) for name, value in facts.items()}
+        return {"sentio.skipped": str(self.skipped), "sentio.last_ns": last}
 
     @classmethod
     def read(cls, rows: int, written: Mapping[bytes, bytes]) -> Self:
@@ -53,7 +50,6 @@ class Facts:
             rows=rows,
             skipped=int(written[b"sentio.skipped"]),
             last_ns=int(last) if last else None,
-            is_last=written[b"sentio.is_last"] == b"1",
         )
 
 

@@ -41,7 +41,10 @@ class Shelf:
 
     def __init__(self, folder: Path, symbol: str, about: dict[str, str], *, rows: int) -> None:
         self._folder = folder / folder_of(symbol)
-        self._symbol = symbol
+        self._complete = self._folder / "_complete"
+        self.symbol = symbol
+        self.is_complete = False
+        """The whole history is there."""
         self._about = {**about, "symbol": symbol}
         self._rows = rows
         self._facts = Facts()
@@ -58,8 +61,7 @@ class Shelf:
             unfinished.unlink()
         is_whole = True
         for place in sorted(self._folder.glob("part-*.parquet")):
-            is_next = is_whole and not self._facts.is_last and place == self._next_place()
-            facts = read_facts(place) if is_next else None
+            facts = read_facts(place) if is_whole and place == self._next_place() else None
             if facts is None:
                 # What follows a gap would hide it: all from there on is fetched again.
                 is_whole = False
@@ -67,6 +69,9 @@ class Shelf:
                 continue
             self._files.append(place)
             self._take_in(facts)
+        # A last file that is gone leaves no gap, so it says how many there are.
+        counted = self._complete.read_text() if self._complete.exists() else ""
+        self.is_complete = counted == str(len(self._files))
         self.go_on()
 
     def _next_place(self) -> Path:
@@ -78,20 +83,19 @@ class Shelf:
             rows=before.rows + facts.rows,
             skipped=before.skipped + facts.skipped,
             last_ns=before.last_ns if facts.last_ns is None else facts.last_ns,
-            is_last=facts.is_last,
         )
 
     @property
-    def is_complete(self) -> bool:
-        """The whole history is there."""
-        return self._facts.is_last
+    def is_begun(self) -> bool:
+        """Some bars are there."""
+        return self._facts.last_ns is not None
 
     @property
     def stored(self) -> StoredBars:
         """What is there, the part in the making included."""
         part = 0 if self._part is None else self._part.rows
         rows, skipped = self._facts.rows + part, self._facts.skipped + self._skipped
-        return StoredBars(self._symbol, rows, skipped, tuple(self._files))
+        return StoredBars(self.symbol, rows, skipped, tuple(self._files))
 
     def go_on(self) -> datetime | None:
         """Where to ask on from: the last bar that is stored, once more; None for the beginning."""
@@ -111,9 +115,9 @@ class Shelf:
         last = self._facts.last_ns
         times = bars.times_ns
         if (last is not None and times[0] < last) or any(a > b for a, b in pairwise(times)):
-            raise errors.DecodeError(f"{self._symbol}: bars do not come oldest first")
+            raise errors.DecodeError(f"{self.symbol}: bars do not come oldest first")
         if self._part is not None and self._part.rows >= self._rows:
-            self._close(is_last=False)
+            self._close()
         part = self._part
         if part is None:
             feed = {} if bars.feed is None else {"feed": bars.feed}
@@ -131,14 +135,17 @@ class Shelf:
 
     def complete(self) -> None:
         """There are no more; without a single one, an empty file says so."""
-        if self._part is None:
+        if self._part is None and (self._skipped or not self._files):
             self._part = Part(self._next_place(), self._about)
-        self._close(is_last=True)
+        self.pause()
+        # Half of it, or none, only means that the end is asked for once more.
+        self._complete.write_text(str(len(self._files)))
+        self.is_complete = True
 
-    def _close(self, *, is_last: bool) -> None:
+    def _close(self) -> None:
         part = self._part
         assert part is not None
-        facts = Facts(part.rows, self._skipped, self._facts.last_ns, is_last)
+        facts = Facts(part.rows, self._skipped, self._facts.last_ns)
         part.finish(facts)
         self._part, self._skipped = None, 0
         self._files.append(self._next_place())
@@ -147,7 +154,7 @@ class Shelf:
     def pause(self) -> None:
         """Keep what there is, for a download that goes on another time."""
         if self._part is not None:
-            self._close(is_last=False)
+            self._close()
 
     def discard(self) -> None:
         """Let go of the part in the making."""

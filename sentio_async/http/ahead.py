@@ -19,6 +19,7 @@ from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.http.endpoint import Call
 from sentio_async.resilience.deadline import remaining, replace_deadline
+from sentio_async.resilience.patience import is_patient, wait_out
 
 __all__ = ["PagesAhead", "Walk", "pages_of", "text_near_the_end"]
 
@@ -115,7 +116,11 @@ class PagesAhead(Generic[P]):
         return await task
 
     async def _fetch(self, wanted: _Wanted[P]) -> P:
-        page = await self._send(wanted.call.heard_by(partial(self._hear, wanted)))
+        call = wanted.call.heard_by(partial(self._hear, wanted))
+        if is_patient():
+            page = await wait_out(partial(self._send, call), clock=self._clock)
+        else:
+            page = await self._send(call)
         # It can be here before the page that leads to it, if that one had to be asked for again.
         await wanted.is_certain.wait()
         await self._go_on(wanted, self._walk.next(wanted.call, page))

@@ -27,8 +27,12 @@ class Book:
         self.fails = fails
         self.pause = pause
         self.asked = []
+        self.walks = []
         self.open = 0
         self.most_open = 0
+
+    def bar_groups(self, symbols, most):
+        return ([symbol] for symbol in symbols)
 
     async def iter_bar_pages(self, symbol, timeframe, *, start, end, **options):
         self.asked.append((symbol, start))
@@ -47,6 +51,34 @@ class Book:
                 yield bars_of(symbol, rows)
         finally:
             self.open -= 1
+
+
+class Shelves(Book):
+    """A book whose symbols can be asked for together; ``bad`` ones are refused for all."""
+
+    def __init__(self, sizes, *, together=100, bad=(), **more):
+        super().__init__(sizes, **more)
+        self.together = together
+        self.bad = set(bad)
+
+    def bar_groups(self, symbols, most):
+        size = min(most, self.together)
+        return [symbols[at : at + size] for at in range(0, len(symbols), size)]
+
+    async def iter_many_bar_pages(self, symbols, timeframe, *, start, end):
+        self.walks.append(list(symbols))
+        for symbol in symbols:
+            if symbol in self.bad:
+                raise errors.BadRequestError(f"invalid: {symbol}", details={"symbol": symbol})
+        rows = [(symbol, row) for symbol in symbols for row in range(self.sizes.get(symbol, 0))]
+        for at in range(0, len(rows), self.page):
+            await asyncio.sleep(self.pause)
+            page = {}
+            for symbol, row in rows[at : at + self.page]:
+                if (error := self.fails(symbol, row)) is not None:
+                    raise error
+                page.setdefault(symbol, []).append(row)
+            yield {symbol: bars_of(symbol, found) for symbol, found in page.items()}
 
 
 class QuickClock:

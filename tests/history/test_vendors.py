@@ -70,6 +70,24 @@ async def test_a_download_that_is_broken_off_ends_with_the_same_bars(data, tmp_p
     assert rows_in(tmp_path / "broken") == rows_in(tmp_path / "whole")
 
 
+@pytest.mark.exchange(venues=["alpaca_trading", "alpaca_data", "polygon"])
+async def test_alpaca_is_asked_for_many_symbols_in_few_requests(exchange, tmp_path):
+    symbols = ["AAPL", "MSFT", "NVDA", "AMZN", "TSLA", "KO", "B@D", "SPY", "BTC/USD", "ETH/USD"]
+    async with AlpacaData(exchange.settings("alpaca")) as data:
+        exchange.state.requests.clear()
+        stored = await data.download_bars(symbols, "1Hour", tmp_path, pages_at_once=2, **SPAN)
+        paths = [seen.path for seen in exchange.state.requests]
+        alone = {symbol: await data.get_bars(symbol, "1Hour", **SPAN) for symbol in stored.found}
+
+    # All stocks, all but the bad one, the bad one alone, all pairs.
+    assert len(paths) == 4
+    assert list(stored.errors) == ["B@D"]
+    found = rows_in(tmp_path)
+    assert {symbol: times_of(rows) for symbol, rows in found.items()} == {
+        symbol: list(bars.times_ns) for symbol, bars in alone.items()
+    }
+
+
 class OneByOne(DataProviderConnector):
     """Somebody's connector, which has bars one by one."""
 

@@ -15,6 +15,7 @@ from sentio_async.http.endpoint import Api, Parts
 from sentio_async.models import Page
 from sentio_async.resilience import with_deadline
 from sentio_async.resilience.limiter import Priority
+from sentio_async.resilience.patience import patiently
 from session_calls import a_session
 
 api = Api("pages", priority=Priority.HISTORY)
@@ -323,3 +324,20 @@ async def test_a_page_that_comes_before_the_one_that_leads_to_it_waits_for_it():
 )
 def test_a_text_is_read_from_the_end_of_an_answer(body, found):
     assert text_near_the_end(body, b"next") == found
+
+
+@pytest.mark.looptime
+async def test_a_walk_that_has_time_waits_for_a_quota_and_goes_on_with_the_same_page():
+    book = Book(4)
+    refusals = [errors.RateLimitError("200 per minute", retry_after=45.0)]
+
+    async def send(call):
+        if call.query == "number=2" and refusals:
+            raise refusals.pop()
+        return await book.send(call)
+
+    with patiently():
+        found = await numbers_of(pages_of(send, Numbers()))
+
+    assert found == book.asked == [0, 1, 2, 3]
+    assert asyncio.get_running_loop().time() == pytest.approx(45.0, abs=0.5)

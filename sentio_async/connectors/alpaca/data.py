@@ -24,7 +24,7 @@ from sentio_async.connectors.alpaca.wire.data_api import (
     write_timeframe,
 )
 from sentio_async.connectors.alpaca.wire.data_pages import SpanPages
-from sentio_async.connectors.alpaca.wire.data_routes import Sources
+from sentio_async.connectors.alpaca.wire.data_routes import Sources, pack
 from sentio_async.connectors.alpaca.wire.data_rows import PROVIDER
 from sentio_async.connectors.alpaca.wire.data_status import read_market_status
 from sentio_async.events import Listener
@@ -49,6 +49,7 @@ __all__ = ["AlpacaData"]
 
 T = TypeVar("T")
 
+_SYMBOLS_IN_A_WALK = 100
 _TRADING_QUOTA = (Window(200, 60.0),)
 
 
@@ -192,17 +193,40 @@ class AlpacaData(AlpacaLatest):
 
         async def fetch(names: Sequence[str]) -> Batch[Bars]:
             found = {name: _no_bars(name, timeframe) for name in names}
-
-            def ask(span: Span) -> Call[Page[dict[str, Bars]]]:
-                return self._sources.past_bars(names, timeframe, span, **options)
-
-            async with aclosing(self._walks.pages(ask, SpanPages(first))) as pages:
-                async for page in pages:
-                    for name, part in page.items.items():
+            pages = self._many_bar_pages(names, timeframe, first, options)
+            async with aclosing(pages) as parts:
+                async for page in parts:
+                    for name, part in page.items():
                         found[name] = _joined(found.get(name, part[:0]), part)
             return Batch(found)
 
         return await ask_about(symbols, fetch)
+
+    def bar_groups(self, symbols: Sequence[str], most: int) -> Iterable[Sequence[str]]:
+        """The symbols in groups, of at most so many, of one kind and for one request line."""
+        return pack(symbols, min(most, _SYMBOLS_IN_A_WALK))
+
+    def iter_many_bar_pages(
+        self,
+        symbols: Sequence[str],
+        timeframe: str = "1Day",
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[Mapping[str, Bars], None]:
+        """Bars of symbols of one kind, symbol after symbol; options as ``get_bars``."""
+        return self._many_bar_pages(symbols, timeframe, _span(start, end, options), options)
+
+    async def _many_bar_pages(
+        self, symbols: Sequence[str], timeframe: str, span: Span, options: dict[str, Any]
+    ) -> AsyncGenerator[Mapping[str, Bars], None]:
+        def ask(span: Span) -> Call[Page[dict[str, Bars]]]:
+            return self._sources.past_bars(symbols, timeframe, span, **options)
+
+        async with aclosing(self._walks.pages(ask, SpanPages(span))) as pages:
+            async for page in pages:
+                yield page.items
 
     async def iter_bars(
         self,

@@ -1,0 +1,69 @@
+"""Whoever has time waits as long as an error says, and gives up when that is of no use."""
+
+import pytest
+
+from sentio_async import errors
+from sentio_async.resilience.patience import Patience, is_patient, patiently, wait_out
+
+LIMIT = errors.RateLimitError("200 per minute", retry_after=45.0)
+OPEN = errors.CircuitOpenError("open", retry_in=5.0)
+
+
+class Work:
+    def __init__(self, *failures):
+        self.failures = list(failures)
+        self.calls = 0
+
+    async def __call__(self):
+        self.calls += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return "done"
+
+
+async def test_quotas_and_breakers_are_waited_for(clock):
+    assert await wait_out(Work(LIMIT, OPEN, LIMIT), clock=clock) == "done"
+    assert clock.slept == [45.0, 5.0, 45.0]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ServerError("x"),
+        errors.RateLimitError("no word of how long"),
+        errors.DecodeError("y"),
+    ],
+)
+async def test_other_errors_are_raised_at_once(clock, error):
+    work = Work(error)
+
+    with pytest.raises(type(error)):
+        await wait_out(work, clock=clock)
+    assert (work.calls, clock.slept) == (1, [])
+
+
+async def test_it_ends_after_twenty_waits(clock):
+    work = Work(*[LIMIT] * 30)
+
+    with pytest.raises(errors.RateLimitError):
+        await wait_out(work, clock=clock)
+    assert (work.calls, len(clock.slept)) == (21, 20)
+
+
+async def test_waits_that_were_of_use_begin_anew(clock):
+    patience = Patience(clock)
+
+    assert all([await patience.wait(LIMIT, has_moved=True) for _ in range(50)])
+
+
+async def test_a_wait_of_nothing_does_not_spin(clock):
+    await wait_out(Work(errors.CircuitOpenError("open", retry_in=0.0)), clock=clock)
+
+    assert clock.slept == [0.1]
+
+
+def test_code_is_patient_while_it_is_said_to_be():
+    assert not is_patient()
+    with patiently():
+        assert is_patient()
+    assert not is_patient()
