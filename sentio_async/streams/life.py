@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -80,9 +81,11 @@ class Life:
         """When the venue said that it knows us."""
         self._chore: asyncio.Task[None] | None = None
         self._time: Callable[[], float] = context.clock.time
+        self._arrival_ns: Callable[[], int] = self._wall_ns
         if context.clock is SYSTEM_CLOCK:
             # It is asked once a frame: without the detour.
             self._time = asyncio.get_running_loop().time
+            self._arrival_ns = time.time_ns
         self._offset_ns = 0
         self._decode = context.dialect.decode
         channels = context.router.channels
@@ -159,7 +162,7 @@ class Life:
             messages = self._decode(payload)
         except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
             messages = self._decode_each(payload, exc)
-        self._read(messages, int(self._time() * 1e9) + self._offset_ns)
+        self._read(messages, self._arrival_ns())
 
     def closed(self, closing: Closing) -> None:
         """The connection is gone."""
@@ -276,6 +279,9 @@ class Life:
         if (due := self._context.book.next_deadline) is not None:
             deadlines.append(due)
         return max(0.001, min(deadlines) - self._time())
+
+    def _wall_ns(self) -> int:
+        return int(self._time() * 1e9) + self._offset_ns
 
     def _set_clock(self) -> None:
         self._offset_ns = self._context.wall_ns() - int(self._time() * 1e9)

@@ -193,7 +193,7 @@ def _listener_class() -> type[Any]:
     """Made when the first stream opens, so that importing this package loads no library."""
     import picows
 
-    whole = (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY)
+    data = (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION)
     close = picows.WSMsgType.CLOSE
 
     class Listener(picows.WSListener):
@@ -207,17 +207,28 @@ def _listener_class() -> type[Any]:
         def on_ws_connected(self, transport: picows.WSTransport) -> None:
             self._receiver.opened(_Picows(transport))
 
-        def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-            kind = frame.msg_type
-            if kind in whole and frame.fin:
+        def on_ws_frame(self, transport: Any, frame: picows.WSFrame) -> None:
+            # To ask a frame for its kind costs as much as all else here.  It is not asked where
+            # it can only be a message: pings are answered before, closing has been noted.
+            if (
+                frame.fin
+                and not self._pieces.are_open
+                and transport.close_handshake is None
+                and not self.is_user_specific_pong(frame)
+            ):
                 self._take(frame.get_payload_as_bytes())
-            elif kind is close:
+            else:
+                self._on_other_frame(transport, frame)
+
+        def _on_other_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+            kind = frame.msg_type
+            if kind is close:
                 code = frame.get_close_code()
                 self._closing = (code.value, _reason(frame))
                 # A close frame need not have a code, and ours must not have 0.
                 transport.send_close(code if self._closing[0] else picows.WSCloseCode.OK)
                 transport.disconnect()
-            elif kind in whole or kind is picows.WSMsgType.CONTINUATION:
+            elif kind in data:
                 message = self._pieces.add(frame.get_payload_as_bytes(), is_last=frame.fin)
                 if message is not None:
                     self._take(message)
@@ -234,6 +245,8 @@ class _Pieces:
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._size = 0
+        self.are_open = False
+        """The last piece is still to come."""
 
     def add(self, piece: bytes, *, is_last: bool) -> bytes | None:
         """The whole message, with its last piece; one that is too long ends the connection."""
@@ -241,6 +254,7 @@ class _Pieces:
         if self._size > MAX_FRAME:
             raise ValueError(f"a message of more than {MAX_FRAME} bytes")
         self._pieces.append(piece)
+        self.are_open = not is_last
         if not is_last:
             return None
         whole = b"".join(self._pieces)

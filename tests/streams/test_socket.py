@@ -57,6 +57,28 @@ async def test_frames_come_whole_however_they_are_cut():
     assert receiver.frames == [b"text", b"bytes", b"in three pieces"]
 
 
+async def test_pongs_that_nobody_asked_for_are_no_messages():
+    async def handler(websocket):
+        await websocket.pong(b"[]")
+        await websocket.send(b"first")
+        await websocket.send(pieces(websocket))
+        await websocket.pong(b"[]")
+        await websocket.ping(b"[]")
+        await websocket.send("last")
+
+    async def pieces(websocket):
+        yield "in "
+        await websocket.pong(b"[]")
+        yield "pieces"
+
+    receiver = Receiver()
+    async with a_server(handler) as url:
+        await open_socket(url, {}, receiver, timeout=2)
+        await asyncio.wait_for(receiver.ended, 2)
+
+    assert receiver.frames == [b"first", b"in pieces", b"last"]
+
+
 @pytest.mark.parametrize("is_ours", [True, False])
 async def test_a_close_frame_has_a_code(is_ours):
     codes = asyncio.Queue()
