@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.data_rows import Feed
+from sentio_async.connectors.alpaca.wire.stream_frames import frame_reader
 from sentio_async.connectors.alpaca.wire.stream_messages import DATA
 from sentio_async.connectors.alpaca.wire.stream_rows import lanes
 from sentio_async.http.redaction import redactor
@@ -149,6 +150,7 @@ class AlpacaMarketDialect:
             {"content-type": "application/msgpack"} if is_packed else {}
         )
         self.lanes: Mapping[type, Lane] = lanes(feed)
+        self._feed = feed
         self._keys = keys
         self._is_packed = is_packed
         self._codec = _MSGPACK if is_packed else _JSON
@@ -160,8 +162,8 @@ class AlpacaMarketDialect:
         return codec.decode_each(payload)
 
     def reader(self, desk: Desk) -> Read:
-        """One by one."""
-        return desk.read
+        """Quotes and trades of the usual kind in one loop, if times are no text."""
+        return frame_reader(self._feed, desk) if self._is_packed else desk.read
 
     def opening(self) -> Sequence[Frame]:
         """Alpaca greets first."""

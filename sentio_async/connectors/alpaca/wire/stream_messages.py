@@ -32,34 +32,39 @@ Time = str | Ext
 """Text in JSON, the Timestamp extension in MessagePack."""
 
 
-class _Row(msgspec.Struct, tag_field="T", gc=False):
-    S: str
-    t: Time
-
-
-class RawTrade(_Row, tag="t"):
+class RawTrade(msgspec.Struct, tag_field="T", tag="t", gc=False, kw_only=True):
     """A trade; crypto has ``tks`` and no exchange."""
 
+    # Fields that stand in the order in which they come are found at once; so in quotes.
+    i: int | str | None = None
+    S: str
+    x: str | None = None
     p: float
     s: float
-    i: int | str | None = None
-    x: str | None = None
+    t: Time
     c: tuple[str, ...] | str | None = None
     z: str | None = None
     tks: str | None = None
 
 
-class RawQuote(_Row, tag="q"):
+class RawQuote(msgspec.Struct, tag_field="T", tag="q", gc=False, kw_only=True):
     """A quote."""
 
-    bp: float
-    ap: float
-    bs: float = 0.0
-    size_asked: float = msgspec.field(name="as", default=0.0)
+    S: str
     bx: str | None = None
+    bp: float
+    bs: float = 0.0
     ax: str | None = None
+    ap: float
+    size_asked: float = msgspec.field(name="as", default=0.0)
+    t: Time
     c: tuple[str, ...] | str | None = None
     z: str | None = None
+
+
+class _Row(msgspec.Struct, tag_field="T", gc=False):
+    S: str
+    t: Time
 
 
 class RawBar(_Row, tag="b"):

@@ -110,17 +110,10 @@ def _trade_reader(feed: Feed) -> Reader:
 def _quote_reader(feed: Feed) -> Reader:
     name, is_delayed = feed.name, feed.is_delayed
 
-    # Quotes are most of what comes: what the other readers call is written out here.
-    def read(raw: RawQuote, received_ns: int, whole: Any = int.from_bytes) -> Quote:
-        time, conditions, bid_at, ask_at = raw.t, raw.c, raw.bx, raw.ax
-        if isinstance(time, str) or len(data := time.data) != 8:  # type: ignore[arg-type]
-            time_ns = _ns(time)
-        else:
-            stamp = whole(data, "big")
-            time_ns = (stamp & _SECONDS) * _BILLION + (stamp >> 34)
+    def read(raw: RawQuote, received_ns: int) -> Quote:
         return Quote(
             symbol=raw.S,
-            time_ns=time_ns,
+            time_ns=_ns(raw.t),
             provider=PROVIDER,
             feed=name,
             is_delayed=is_delayed,
@@ -129,9 +122,9 @@ def _quote_reader(feed: Feed) -> Reader:
             ask=raw.ap,
             bid_size=raw.bs,
             ask_size=raw.size_asked,
-            bid_exchange=bid_at if bid_at and bid_at != " " else None,
-            ask_exchange=ask_at if ask_at and ask_at != " " else None,
-            conditions=conditions if isinstance(conditions, tuple) else _words(conditions),
+            bid_exchange=_code(raw.bx),
+            ask_exchange=_code(raw.ax),
+            conditions=_words(raw.c),
             tape=raw.z or None,
         )
 

@@ -14,6 +14,7 @@ import msgspec
 from pydantic import SecretStr
 
 from sentio_async import errors
+from sentio_async.connectors.polygon.wire.stream_frames import frame_reader
 from sentio_async.connectors.polygon.wire.stream_messages import DATA
 from sentio_async.connectors.polygon.wire.stream_rows import lanes
 from sentio_async.connectors.polygon.wire.tickers import asset_class
@@ -94,6 +95,7 @@ class PolygonDialect:
         self.headers: Mapping[str, str] = {}
         self.lanes: Mapping[type, Lane] = lanes(is_delayed=is_delayed)
         self.decode = _decoder.decode
+        self._is_delayed = is_delayed
         self._key = key
         self._market = market
         self._prefixes = MARKETS[market]
@@ -114,8 +116,8 @@ class PolygonDialect:
         return good, bad
 
     def reader(self, desk: Desk) -> Read:
-        """One by one."""
-        return desk.read
+        """Quotes and trades in one loop."""
+        return frame_reader(desk, is_delayed=self._is_delayed)
 
     def opening(self) -> Sequence[Frame]:
         """Massive greets first."""

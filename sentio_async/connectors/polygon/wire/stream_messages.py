@@ -31,33 +31,34 @@ class _Row(msgspec.Struct, tag_field="ev", gc=False):
     pass
 
 
-class RawTrade(_Row, tag="T"):
+class RawTrade(_Row, tag="T", kw_only=True):
     """A trade in a stock or an option."""
 
+    # Fields that stand in the order in which they come are found at once; so in quotes.
     sym: str
+    x: int | None = None
+    i: str | int | None = None
+    z: int | None = None
     p: float
-    t: int
     s: float = 0.0
+    c: tuple[int, ...] | None = None
+    t: int
     ds: str | None = None
     """The size with its fraction, where there is one."""
-    i: str | int | None = None
-    x: int | None = None
-    z: int | None = None
-    c: tuple[int, ...] | None = None
 
 
-class RawQuote(_Row, tag="Q"):
+class RawQuote(_Row, tag="Q", kw_only=True):
     """A quote of a stock or an option; ``c`` is one code, or several."""
 
     sym: str
-    t: int
-    bp: float = 0.0
-    ap: float = 0.0
-    bs: float = 0.0
-    size_asked: float = msgspec.field(name="as", default=0.0)
     bx: int | None = None
+    bp: float = 0.0
+    bs: float = 0.0
     ax: int | None = None
+    ap: float = 0.0
+    size_asked: float = msgspec.field(name="as", default=0.0)
     c: int | tuple[int, ...] | None = None
+    t: int
     z: int | None = None
 
 

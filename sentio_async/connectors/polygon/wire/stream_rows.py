@@ -26,7 +26,7 @@ from sentio_async.connectors.polygon.wire.stream_messages import (
 from sentio_async.models import Bar, Imbalance, LevelValue, PriceBand, Quote, Trade
 from sentio_async.streams.dialect import Lane
 
-__all__ = ["lanes"]
+__all__ = ["CODES", "CONDITIONS", "EXCHANGES", "lanes"]
 
 _MS = 1_000_000
 # Epoch times of this century have 13 digits in milliseconds, 16 in micro-, 19 in nanoseconds.
@@ -34,9 +34,35 @@ _MICRO_FROM = 10**14
 _NANO_FROM = 10**17
 
 _tickers: dict[tuple[str, str], str] = {}
-_codes: dict[tuple[int, ...], tuple[str, ...]] = {}
-_codes_of_one: dict[int, tuple[str, ...]] = {}
-_words: dict[int, str] = {}
+_MOST_KEPT = 10_000
+
+
+class _Codes(dict[int | None, str | None]):
+    """Codes as text; exchanges and tapes are few, so each is made once."""
+
+    def __missing__(self, code: int) -> str:
+        text = str(code)
+        if len(self) < _MOST_KEPT:
+            self[code] = text
+        return text
+
+
+class _Conditions(dict[int | tuple[int, ...] | None, tuple[str, ...]]):
+    """One code or several as texts; there are few combinations, so each is made once."""
+
+    def __missing__(self, codes: int | tuple[int, ...]) -> tuple[str, ...]:
+        texts = tuple(map(str, codes)) if isinstance(codes, tuple) else (str(codes),)
+        if len(self) < _MOST_KEPT:
+            self[codes] = texts
+        return texts
+
+
+CODES = _Codes({None: None})
+"""The text of an exchange or a tape."""
+EXCHANGES = _Codes({None: None, 0: None})
+"""The text of a quote's exchange, which is 0 where there is no order."""
+CONDITIONS = _Conditions({None: ()})
+"""The texts of a quote's code, and of a trade's codes."""
 
 
 def _pair(prefix: str, pair: str) -> str:
@@ -53,84 +79,44 @@ def _ns(time: int) -> int:
     return time * 1_000 if time >= _MICRO_FROM else time * _MS
 
 
-def _conditions(codes: int | tuple[int, ...] | None) -> tuple[str, ...]:
-    """Codes as text; there are few of them, so each combination is made once."""
-    if codes is None:
-        return ()
-    if isinstance(codes, int):
-        if len(_codes_of_one) < 1_000:
-            _codes_of_one[codes] = (str(codes),)
-        return (str(codes),)
-    key = codes
-    found = _codes.get(key)
-    if found is None:
-        found = tuple(map(str, key))
-        if len(_codes) < 10_000:
-            _codes[key] = found
-    return found
-
-
-def _word(code: int | None) -> str | None:
-    """A code as text; exchanges and tapes are few."""
-    if code is None:
-        return None
-    found = _words.get(code)
-    if found is None:
-        found = str(code)
-        if len(_words) < 1_000:
-            _words[code] = found
-    return found
-
-
 Reader = Callable[[Any, int], Any]
 
 
 def _trade_reader(is_delayed: bool) -> Reader:
-    # Every field in its place, ``feed`` too: a third of the time otherwise goes to finding them.
     def read(raw: RawTrade, received_ns: int) -> Trade:
         return Trade(
             symbol=raw.sym,
             time_ns=raw.t * _MS,
             provider=PROVIDER,
-            feed=None,
             is_delayed=is_delayed,
             received_ns=received_ns,
             price=raw.p,
             size=raw.s if raw.ds is None else float(raw.ds),
             id="" if raw.i is None else str(raw.i),
-            exchange=_word(raw.x),
-            conditions=_conditions(raw.c),
-            tape=_word(raw.z),
+            exchange=CODES[raw.x],
+            conditions=CONDITIONS[raw.c],
+            tape=CODES[raw.z],
         )
 
     return read
 
 
 def _quote_reader(is_delayed: bool) -> Reader:
-    word_of, words_of = _words.get, _codes_of_one.get
-
-    # Quotes are most of what comes: what the other readers call is written out here.
     def read(raw: RawQuote, received_ns: int) -> Quote:
-        bid, ask, tape, codes = raw.bx, raw.ax, raw.z, raw.c
         return Quote(
             symbol=raw.sym,
             time_ns=raw.t * _MS,
             provider=PROVIDER,
-            feed=None,
             is_delayed=is_delayed,
             received_ns=received_ns,
             bid=raw.bp,
             ask=raw.ap,
             bid_size=raw.bs,
             ask_size=raw.size_asked,
-            bid_exchange=(word_of(bid) or _word(bid)) if bid else None,
-            ask_exchange=(word_of(ask) or _word(ask)) if ask else None,
-            conditions=(
-                words_of(codes) or _conditions(codes)  # type: ignore[arg-type]
-                if codes is not None
-                else ()
-            ),
-            tape=None if tape is None else word_of(tape) or _word(tape),
+            bid_exchange=EXCHANGES[raw.bx],
+            ask_exchange=EXCHANGES[raw.ax],
+            conditions=CONDITIONS[raw.c],
+            tape=CODES[raw.z],
         )
 
     return read
@@ -167,8 +153,8 @@ def lanes(*, is_delayed: bool) -> Mapping[type, Lane]:
             price=raw.p,
             size=raw.s,
             id="" if raw.i is None else str(raw.i),
-            exchange=_word(raw.x),
-            conditions=_conditions(raw.c),
+            exchange=CODES[raw.x],
+            conditions=CONDITIONS[raw.c],
             **late,
         )
 
@@ -181,8 +167,8 @@ def lanes(*, is_delayed: bool) -> Mapping[type, Lane]:
             ask=raw.ap,
             bid_size=raw.bs,
             ask_size=raw.size_asked,
-            bid_exchange=_word(raw.x),
-            ask_exchange=_word(raw.x),
+            bid_exchange=CODES[raw.x],
+            ask_exchange=CODES[raw.x],
             **late,
         )
 
@@ -223,8 +209,8 @@ def _rare_lanes(late: Mapping[str, Any]) -> Mapping[type, Lane]:
             received_ns=received_ns,
             upper=raw.h,
             lower=raw.l,
-            indicators=_conditions(raw.i),
-            tape=_word(raw.z),
+            indicators=CONDITIONS[raw.i],
+            tape=CODES[raw.z],
             **late,
         )
 
