@@ -128,7 +128,8 @@ class Incoming:
             return
         self._status, self._has_head = status, True
         self._fields, self._lines = self._lines, []
-        is_head = cast("Request", self._request).method == "HEAD"
+        request = self._request
+        is_head = request is not None and request.method == "HEAD"
         if is_head or status in _WITHOUT_BODY:
             check_coding(self._fields)
         if is_head:
