@@ -203,20 +203,20 @@ async def test_two_hundred_drops_lose_no_subscription_and_hide_no_gap():
     await scene.feed.aclose()
 
 
-@pytest.mark.parametrize("outage", [10, 90])
-async def test_five_hundred_clients_do_not_come_back_at_once(outage):
+async def test_five_hundred_clients_do_not_come_back_at_once():
     venue, luck = Venue(), random.Random(1)
-    feeds = [a_feed(venue, luck=luck.random) for _ in range(500)]
+    feeds = [a_feed(venue, luck=luck.random, check_every=600.0) for _ in range(500)]
     streams = [Subscription([(f, topics("AAPL"))], Policy.DROP_OLDEST) for f in feeds]
     for stream in streams:
         await stream.ready()
     venue.refuses_to_open = lambda: errors.ConnectionError("down")
     for connection in list(venue.connections):
         connection.drop()
-    await asyncio.sleep(outage)
+    await asyncio.sleep(10)
     venue.refuses_to_open = lambda: None
     back_at, before = asyncio.get_running_loop().time(), len(venue.opened_at)
-    await until(lambda: all(stream.is_current for stream in streams))
+    while not all(stream.is_current for stream in streams):  # noqa: ASYNC110 (time is virtual)
+        await asyncio.sleep(0.5)
     window = asyncio.get_running_loop().time() - back_at
     late = [at - back_at for at in venue.opened_at[before:]]
 
