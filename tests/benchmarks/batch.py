@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import pairwise
 
 from sentio_async.connectors.alpaca.data import AlpacaData
@@ -14,7 +15,7 @@ from sentio_async.http.client import open_client
 from tests.benchmarks.measure import Row, interleaved, spread
 from tests.benchmarks.servers import quote_server
 from tests.benchmarks.transport import a_session, burst, quote, raw_calls
-from tests.benchmarks.vendors import KEY, QUOTA, SECRET
+from tests.benchmarks.vendors import END, KEY, QUOTA, SECRET, START
 from tests.benchmarks.venues import symbols, venue
 
 LATENCY = 0.05
@@ -29,9 +30,13 @@ def _contracts(count):
     return [f"AAPL260320C{number:08}" for number in range(100_000, 100_000 + count)]
 
 
-async def _clients(url, stack):
+def _alpaca(url, **settings):
     key = {"api_key": KEY, "api_secret": SECRET, "data_requests_per_minute": QUOTA}
-    alpaca = AlpacaData({**key, "data_url": url, "base_url": url})
+    return AlpacaData({**key, "data_url": url, "base_url": url, **settings})
+
+
+async def _clients(url, stack):
+    alpaca = _alpaca(url)
     massive = PolygonData({"api_key": KEY, "base_url": url, "requests_per_minute": QUOTA})
     metered = PolygonData({"api_key": KEY, "base_url": url})
     return [await stack.enter_async_context(each) for each in (alpaca, massive, metered)]
@@ -82,6 +87,51 @@ async def _metered(massive, names):
     wall = time.perf_counter() - started
     optimum = (len(names) - 1) // PER_SECOND + LATENCY
     return Row(_METERED, wall * 1_000, optimum * 1_000, "ms", 1.1)
+
+
+async def _ahead(url, settings):
+    """A hundred thousand bars in ten pages, a page ahead of the reader and none."""
+    figures = {}
+    async with AsyncExitStack() as stack:
+        for pages in (1, 2):
+            data = _alpaca(url, pages_at_once=pages)
+            await stack.enter_async_context(data)
+            read = partial(data.get_bars, "SPY", "1Min", start=START, end=END)
+            figures[pages] = await _timed(read, min(settings.rounds, 3))
+    return _beside("batch.wall.alpaca.bars100000", figures[2], figures[1], "ms", None)
+
+
+async def _single(url, settings):
+    """CPU of one call: alone, and side by side with 99 others, shared with them and not."""
+    rows = []
+    names = symbols(100)
+    async with AsyncExitStack() as stack:
+        clients = {}
+        for is_on in (True, False):
+            data = await stack.enter_async_context(_alpaca(url, coalesce=is_on))
+            clients["alone", is_on] = (_one_by_one(data.get_quote, names), 100)
+            clients["together", is_on] = (_side_by_side(data.get_quote, names), 100)
+        figures = await interleaved(clients, settings, 100)
+    for how in ("alone", "together"):
+        found, peer = figures[how, True], figures[how, False]
+        rows.append(_beside(f"batch.single.{how}", found, peer, "us CPU/call", None))
+    return rows
+
+
+def _one_by_one(call, names):
+    async def run(count, _):
+        for number in range(count):
+            await call(names[number % len(names)])
+
+    return run
+
+
+def _side_by_side(call, names):
+    async def run(count, _):
+        for _ in range(count // len(names)):
+            await asyncio.gather(*map(call, names))
+
+    return run
 
 
 async def _sizes(url, settings):
@@ -178,6 +228,11 @@ def rows(settings):
     if _wants(settings, "batch.wall"):
         with venue(LATENCY) as url:
             yield from asyncio.run(_walls(url, settings))
+            if settings.wants("batch.wall.alpaca.bars100000"):
+                yield asyncio.run(_ahead(url, settings))
+    if _wants(settings, "batch.single"):
+        with venue() as url:
+            yield from asyncio.run(_single(url, settings))
     if _wants(settings, "batch.symbols"):
         with venue() as url:
             yield from asyncio.run(_sizes(url, settings))

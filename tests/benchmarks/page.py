@@ -72,7 +72,9 @@ NOTES = {
     "batch": """What each line compares, ours with its peer:
 
 - `wall`: 1,000 quotes from a server that answers after 50 ms, in requests side by side, with
-  those 50 ms; `last1000`: one request each at 100 a second, with the quota's own time.
+  those 50 ms; `last1000`: one request each at 100 a second, with the quota's own time;
+  `bars100000`: ten pages, one ahead of the reader, with none ahead.
+- `single`: `get_quote` alone, and 100 of them side by side, with `coalesce=False`.
 - `symbols`: CPU of a symbol in a batch, with that of a batch of a tenth.
 - `connections`: CPU of a call, 1,000 at a time with 10 at a time (`busy`); 10 at a time while 1,000
   connections are open with 10 (`idle`).
