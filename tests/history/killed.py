@@ -1,4 +1,4 @@
-"""Downloads a book of bars; `killed.py FOLDER [STEP NUMBER]` is killed at that step."""
+"""Downloads a book of bars; `killed.py KIND FOLDER [STEP NUMBER]` is killed at that step."""
 
 import asyncio
 import itertools
@@ -7,8 +7,10 @@ import signal
 import sys
 from pathlib import Path
 
-from history.books import SIZES, Book, store
+from history.books import SIZES, Book, Shelves, store
 from sentio_async.history import parquet
+
+KINDS = {"alone": Book, "together": Shelves}
 
 
 def die_at(step, number):
@@ -36,7 +38,7 @@ def die_at(step, number):
 
 
 if __name__ == "__main__":
-    folder, *rest = sys.argv[1:]
+    kind, folder, *rest = sys.argv[1:]
     if rest:
         die_at(rest[0], int(rest[1]))
-    asyncio.run(store(Book(SIZES), folder, symbols_at_once=2))
+    asyncio.run(store(KINDS[kind](SIZES), folder, symbols_at_once=2))

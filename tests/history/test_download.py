@@ -207,13 +207,22 @@ async def test_a_download_that_is_cancelled_goes_on_where_it_was(tmp_path, turns
     assert_whole(tmp_path, book)
 
 
-KILLS = [("write", 2), ("write", 9), ("replace", 1), ("replace", 3), ("replaced", 2), ("fsync", 4)]
+KILLS = [
+    ("alone", "write", 2),
+    ("alone", "write", 9),
+    ("alone", "replace", 3),
+    ("alone", "replaced", 2),
+    ("alone", "fsync", 4),
+    ("together", "write", 5),
+    ("together", "replace", 2),
+    ("together", "replaced", 4),
+]
 
 
-@pytest.mark.parametrize(("step", "number"), KILLS)
-def test_a_download_that_is_killed_ends_with_the_same_bars(tmp_path, step, number):
+@pytest.mark.parametrize(("kind", "step", "number"), KILLS)
+def test_a_download_that_is_killed_ends_with_the_same_bars(tmp_path, kind, step, number):
     tests = Path(__file__).parents[1]
-    command = [sys.executable, "-m", "history.killed", str(tmp_path)]
+    command = [sys.executable, "-m", "history.killed", kind, str(tmp_path)]
 
     killed = subprocess.run([*command, step, str(number)], cwd=tests, timeout=60, check=False)
     assert killed.returncode == -9
