@@ -55,7 +55,6 @@ class Limiter:
     ) -> None:
         self.name = name
         self.windows = tuple(windows)
-        self._clock = clock
         self._time = clock.time
         self._reserve = max(reserve, 0)
         self._padding = padding
@@ -237,12 +236,12 @@ class Limiter:
 
     def give_back(self, permit: Permit) -> None:
         """The request was never sent: its slots are free again.  Twice does nothing."""
-        cost, permit.cost = permit.cost, 0
         now = self._time()
         for log in self._logs:
             log.trim(now)
             if permit.at + log.span > now:
-                log.used -= cost
+                log.used -= permit.cost
+        permit.cost = 0
         if self._waiting and now >= self._blocked_until:
             self._pump()
 

@@ -84,10 +84,15 @@ async def test_a_stop_waits_five_seconds_for_what_is_being_sent():
     submitting = asyncio.ensure_future(gateway.submit(MINE))
     await asyncio.sleep(1)
 
-    await gateway.stop()
+    stopping = asyncio.ensure_future(gateway.stop())
+    await asyncio.sleep(1)
+    assert gateway.is_started is False
+    with pytest.raises(errors.InvalidRequestError, match="not started"):
+        await gateway.submit(an_order("OTHER"))
+    await stopping
 
     assert asyncio.get_running_loop().time() == 6
-    assert asyncio.all_tasks() == {asyncio.current_task(), submitting}
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     with pytest.raises(errors.OrderOutcomeUnknownError):
         await submitting
 

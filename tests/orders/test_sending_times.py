@@ -359,3 +359,26 @@ async def test_an_order_of_yesterday_is_that_of_its_key_also_without_a_journal(s
 
     assert again == first
     assert len(venue.orders) == 1
+
+
+async def test_a_later_try_that_never_left_is_no_refusal(started, luck):
+    venue = ScriptedVenue(BrokerClass.UNIQUE, unknown(), errors.CircuitOpenError("failing"))
+
+    order = await (await started(venue)).submit(MINE)
+
+    assert list(venue.orders) == [order.id]
+    assert len(venue.sent()) == 3
+
+
+async def test_an_order_that_a_proxy_sent_twice_is_found_at_once(started):
+    venue = ScriptedVenue()
+
+    def twice():
+        venue.take(MINE)
+        return venue.take(MINE)
+
+    venue.say("place", twice)
+
+    await (await started(venue)).submit(MINE)
+
+    assert now() == 0.0

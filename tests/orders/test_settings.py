@@ -80,6 +80,18 @@ def test_words_of_settings_stay_what_they_are():
     assert [late.value for late in Late] == ["adopt", "cancel"]
 
 
+@pytest.mark.parametrize(("durability", "level"), [("process", 1), ("power", 2)])
+async def test_a_journal_survives_what_the_settings_say(tmp_path, durability, level):
+    settings = BrokerConfig(journal=tmp_path / "orders", journal_durability=durability)
+    journal = settings.open_journal(Wall(datetime(2026, 3, 2, tzinfo=UTC)))
+    await journal.open("a")
+
+    found = journal._writer._database.execute("PRAGMA synchronous").fetchone()
+    await journal.close()
+
+    assert found == (level,)
+
+
 async def test_a_journal_forgets_by_the_clock_it_was_given(tmp_path):
     start = datetime(2026, 3, 2, tzinfo=UTC)
     settings = BrokerConfig(journal=tmp_path / "orders")

@@ -223,8 +223,11 @@ async def test_a_handle_does_not_travel(started):
 
     assert there.client_order_id == error.handle.client_order_id
     assert repr(there) == f"<OrderHandle {there.client_order_id!r}>"
-    with pytest.raises(errors.OutcomeUnknownError, match="copied"):
+    with pytest.raises(errors.OutcomeUnknownError) as caught:
         await there.resolve()
+    assert caught.value.message == (
+        "this handle was copied; ask a broker by get_order_by_client_id"
+    )
     assert copy.copy(error).handle is not None
 
 

@@ -143,7 +143,7 @@ def test_it_says_whether_calls_pass_and_when_they_may(clock):
     assert (breaker.is_closed, breaker.retry_in) == (False, 10.0)
     clock.now += 4.0
     assert breaker.retry_in == 6.0
-    clock.now += 6.0
+    clock.now += 6.5
     assert breaker.retry_in == 0.0
     probe = breaker.acquire()
     assert breaker.retry_in == 30.0

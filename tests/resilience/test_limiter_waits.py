@@ -191,3 +191,61 @@ async def test_the_same_news_again_does_not_make_it_last_longer():
     await limiter.acquire(2)
 
     assert now() == 10.0
+
+
+async def test_a_call_for_all_slots_waits_until_none_is_taken_however_few_are_told_of():
+    limiter = a_limiter((5, 10.0))
+    limiter.observe(limit=2)
+    await limiter.acquire(5)
+    assert now() == 0.0
+
+    await limiter.acquire(5)
+
+    assert now() == 10.0
+
+
+async def test_who_came_late_is_told_at_the_deadline_and_not_after_it():
+    limiter = a_limiter((1, 10.0))
+    await limiter.acquire()
+    await asyncio.sleep(5.0)
+    late = asyncio.create_task(limiter.acquire(deadline=10.0))
+    await asyncio.sleep(0)
+    order = asyncio.create_task(limiter.acquire(priority=ORDERS))
+
+    await asyncio.wait([late])
+
+    assert now() == 10.0
+    assert isinstance(late.exception(), errors.RateLimitError)
+    await order
+
+
+async def test_news_are_compared_with_what_counts_now():
+    limiter = a_limiter((10, 10.0))
+    await limiter.acquire(5)
+    await asyncio.sleep(10.0)
+
+    limiter.observe(remaining=3, reset_in=5.0)
+
+    assert limiter.try_acquire(3, QUOTES, now()) is not None
+    assert limiter.try_acquire(1, QUOTES, now()) is None
+
+
+async def test_a_smaller_limit_counts_also_when_much_is_left():
+    limiter = a_limiter((3, 10.0))
+    limiter.observe(limit=1, remaining=99)
+
+    assert limiter.try_acquire(1, QUOTES, now()) is not None
+    assert limiter.try_acquire(1, QUOTES, now()) is None
+
+
+@pytest.mark.parametrize("seconds", [10.0, 60.0])
+async def test_slots_that_are_free_by_now_are_given_back_once(seconds):
+    limiter = a_limiter((2, 10.0))
+    permits = [await limiter.acquire() for _ in range(2)]
+    await asyncio.sleep(seconds)
+
+    for permit in permits:
+        limiter.give_back(permit)
+
+    got = [limiter.try_acquire(1, QUOTES, now()) for _ in range(4)]
+    assert sum(each is not None for each in got) == 2
