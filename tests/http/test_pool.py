@@ -585,8 +585,11 @@ async def test_nothing_is_left_after_closing():
     async with serving(silent) as server:
         pool = Pool(tls=TRUSTING, limit=2, keep_alive=30.0)
         tasks = [asyncio.create_task(ask(pool, server)) for _ in range(4)]
-        await asyncio.sleep(0.01)
-        transports = [each.transport for each in pool.lane(origin(server))._connections]
+        open_ones = pool.lane(origin(server))._connections
+        async with asyncio.timeout(5):
+            while len(open_ones) < 2:
+                await asyncio.sleep(0.001)
+        transports = [each.transport for each in open_ones]
         await pool.close()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         with pytest.raises(RuntimeError, match="closed"):
