@@ -140,12 +140,15 @@ class AlpacaBroker(AlpacaExtras):
 
     async def _find_order(self, client_order_id: str) -> Order | None:
         try:
-            return await self.get_order_by_client_id(client_order_id)
+            found = await self.get_order_by_client_id(client_order_id)
         except errors.NotFoundError as exc:
             # Only Alpaca itself has a code; a 404 from anything else says nothing of orders.
             if exc.code is None:
                 raise
             return None
+        if not found.is_final:
+            self._order_stream.expect(found)
+        return found
 
     async def cancel_all_orders(self) -> list[CancelResult]:
         """Ask for every open order to be cancelled; one result an order, good or bad."""

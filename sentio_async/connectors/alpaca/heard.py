@@ -70,6 +70,10 @@ class Heard:
         """It was placed here: what becomes of it is to be told."""
         self._of(order.id)
 
+    def forget(self, order_id: str) -> None:
+        """The venue knows no such order."""
+        self.open.pop(order_id, None)
+
     def get(self, order_id: str) -> Known | None:
         """What was told of an order; None if it was never heard of."""
         return self.open.get(order_id) or self._ended.get(order_id)

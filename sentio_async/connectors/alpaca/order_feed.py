@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from sentio_async import errors
 from sentio_async.connectors.alpaca.config import AlpacaConfig
 from sentio_async.connectors.alpaca.heard import Heard
 from sentio_async.connectors.alpaca.stream import keys_of
@@ -119,26 +120,35 @@ class OrderFeed:
         if self._lookout is not None:
             self._lookout.begin()
         is_first = gap.from_ns == gap.to_ns
-        before, listed = set(self._heard.open), set[str]()
+        before = set(self._heard.open)
+        now = await self._changed(gap, before)
+        if is_first and not before:
+            return self._news(now, gap)
+        filled = {order.id: order.filled_qty for order in now.values()}
+        fills = await self._missed_fills(gap, now, before if is_first else None)
+        for order_id, qty in filled.items():
+            self._heard.has_looked_for(order_id, qty)
+        return [*fills, *self._news(now, gap)]
+
+    async def _changed(self, gap: Gap, before: set[str]) -> dict[str, Order]:
+        """Orders that are not as they were told; ``before`` are those that were open."""
+        listed: set[str] = set()
         now: dict[str, Order] = {}
         async for order in self._books.iter_orders(status="open"):
             self._take(order, now, listed)
-        if is_first:
-            for order in now.values():
-                if order.id not in before:
-                    self._heard.begin_with(order)
-            if not before:
-                return self._news(now, gap)
+        if gap.from_ns == gap.to_ns:
+            for order_id in now.keys() - before:
+                self._heard.begin_with(now[order_id])
         else:
             async for order in self._books.iter_orders(status="all", after=self._since(gap)):
                 self._take(order, now, listed)
         for order_id in before - listed:
-            now[order_id] = await self._books.get_order(order_id)
-        listed_until = {order.id: order.filled_qty for order in now.values()}
-        fills = await self._missed_fills(gap, now, before if is_first else None)
-        for order_id, qty in listed_until.items():
-            self._heard.has_looked_for(order_id, qty)
-        return [*fills, *self._news(now, gap)]
+            try:
+                now[order_id] = await self._books.get_order(order_id)
+            except errors.NotFoundError:
+                # Paper accounts can be begun anew.
+                self._heard.forget(order_id)
+        return now
 
     def _since(self, gap: Gap) -> datetime:
         if gap.from_ns == gap.to_ns:

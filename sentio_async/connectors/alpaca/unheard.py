@@ -90,7 +90,7 @@ class Lookout:
                 continue
             try:
                 untold = await self._look()
-            except errors.ConnectorError as exc:
+            except Exception as exc:  # noqa: BLE001 (whatever it is, the next look may do better)
                 log.warning("open orders could not be asked for: %s", exc)
                 continue
             if untold and self._owner.is_current:
@@ -116,7 +116,10 @@ class Lookout:
         self._turn %= max(1, len(absent))
         for order_id in (absent[self._turn :] + absent[: self._turn])[:_AT_ONCE]:
             self._turn += 1
-            yield await self._books.get_order(order_id)
+            try:
+                yield await self._books.get_order(order_id)
+            except errors.NotFoundError:
+                self._heard.forget(order_id)
 
     def _told_of(self, order_id: str) -> tuple[str, Decimal, Decimal] | None:
         known = self._heard.get(order_id)
