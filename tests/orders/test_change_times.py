@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -25,6 +26,7 @@ from sentio_async.models.words import OrderStatus
 from sentio_async.orders import happenings
 from sentio_async.orders.journal import MemoryJournal, Row, Step
 from sentio_async.orders.policy import GatewayPolicy
+from sentio_async.orders.rails import Rails
 from sentio_async.orders.venue import BrokerClass
 from sentio_async.resilience.deadline import current_deadline
 
@@ -296,3 +298,34 @@ async def test_a_send_that_has_ended_is_not_under_way(started):
     assert entry.is_sending is True
 
     asking.cancel()
+
+
+async def test_a_change_that_is_never_sent_is_tried_as_often_as_an_order(started):
+    gateway, venue, journal, order = await with_an_order(started)
+    venue.say("replace", *[not_sent()] * 9)
+
+    with pytest.raises(errors.ConnectionError):
+        await gateway.replace(order.id, CHANGE)
+
+    assert len(venue.sent("replace")) == 4
+    assert journal.rows[-1].step is Step.NOT_PLACED
+
+
+async def test_a_cancel_whose_end_cannot_be_read_is_over(started):
+    gateway, venue, journal, order = await with_an_order(started, policy=GatewayPolicy(timeout=1.0))
+    venue.say("cancel", unknown(), refused("not cancelable"))
+    venue.say("find", *[unknown()] * 9)
+
+    with pytest.raises(errors.OutcomeUnknownError):
+        await gateway.cancel(order.id)
+
+    assert gateway.open == []
+    assert journal.rows[-1].step is Step.NOT_PLACED
+
+
+async def test_a_change_of_a_change_is_held_against_the_rails_too(started):
+    gateway, _, _, order = await with_an_order(started, rails=Rails(max_notional=Decimal(150)))
+    new = await gateway.replace(order.id, CHANGE)
+
+    with pytest.raises(errors.OrderLimitError, match="notional: 200"):
+        await gateway.replace(new.id, OrderChange(qty=20))

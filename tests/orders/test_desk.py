@@ -22,6 +22,7 @@ from sentio_async.orders.happenings import TradingHalted, TradingResumed
 from sentio_async.orders.journal import MemoryJournal
 from sentio_async.orders.policy import GatewayPolicy, Late
 from sentio_async.orders.rails import Rails
+from sentio_async.orders.recovery import RecoveryReport
 from sentio_async.orders.venue import BrokerClass
 from sentio_async.resilience.deadline import current_deadline, with_deadline
 
@@ -413,3 +414,40 @@ async def test_before_its_start_a_gateway_has_nothing_to_resume():
     gateway.resume()
 
     assert heard == []
+
+
+@pytest.mark.parametrize(
+    "found", [{"placed": (1,)}, {"not_placed": ("i",)}, {"rejected": ("i",)}, {"changed": (1,)}]
+)
+async def test_a_report_with_anything_in_it_is_not_empty(found):
+    assert RecoveryReport().is_empty is True
+    assert RecoveryReport(**found).is_empty is False
+
+
+async def test_all_of_which_nothing_is_known_are_named():
+    venue = ScriptedVenue(BrokerClass.NONE, HANGS, HANGS)
+
+    async def ask(gateway):
+        await asyncio.gather(
+            gateway.submit(MINE), gateway.submit(an_order("B", client_order_id="b"))
+        )
+
+    journal = await left_by(venue, ask=ask)
+    venue.say("recent", HANGS, HANGS)
+
+    with pytest.raises(errors.OrderOutcomeUnknownError, match=r"mine \(no word\), b \(no word\);"):
+        await a_gateway(venue, journal, policy=GatewayPolicy(recovery_timeout=2)).start()
+
+
+async def test_what_was_sent_long_ago_cannot_be_on_its_way():
+    venue = ScriptedVenue(BrokerClass.NONE, HANGS)
+    journal = await left_by(venue)
+    await asyncio.sleep(3600)
+    begun = now()
+
+    gateway = a_gateway(venue, journal)
+    report = await gateway.start()
+
+    assert report.not_placed == ("mine",)
+    assert now() == begun + 0.75
+    await gateway.stop()

@@ -86,3 +86,13 @@ def test_only_what_was_wanted_may_be_filled():
     assert overfill(None, Decimal(99)) is None
     assert overfill(an_order(), Decimal(10)) is None
     assert overfill(an_order(), Decimal(11)) == "ACME: 11 was filled for an order of 10"
+
+
+def test_a_price_that_cannot_be_told_is_logged(caplog):
+    guard = Guard(Rails(max_notional=Decimal(89), price_of=lambda _: 1 / 0))
+
+    with pytest.raises(errors.OrderLimitError, match="no price"):
+        guard.check(an_order(), 0.0)
+
+    assert caplog.messages == ["price_of('ACME') failed"]
+    assert caplog.records[0].exc_info[0] is ZeroDivisionError

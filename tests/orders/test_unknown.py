@@ -23,6 +23,7 @@ from sentio_async.orders.happenings import OrderFound, OrderUnknown
 from sentio_async.orders.journal import MemoryJournal, Step
 from sentio_async.orders.policy import GatewayPolicy, Late
 from sentio_async.orders.venue import BrokerClass
+from sentio_async.resilience.deadline import with_deadline
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
@@ -90,6 +91,15 @@ async def test_the_time_of_a_call_counts_from_its_beginning(started):
         await gateway.submit(an_order())
 
     assert asyncio.get_running_loop().time() == 130
+
+
+async def test_a_deadline_of_less_than_a_second_is_kept(started):
+    gateway = await started(ScriptedVenue(BrokerClass.UNIQUE, HANGS))
+
+    with with_deadline(0.5), pytest.raises(errors.OrderOutcomeUnknownError):
+        await gateway.submit(an_order())
+
+    assert asyncio.get_running_loop().time() == 0.5
 
 
 async def test_a_handle_looks_at_once(started):

@@ -318,6 +318,7 @@ VERDICTS = [
     (unsent(errors.RateLimitError), Verdict.NEUTRAL),
     (errors.APIError("x", status_code=408, outcome=Outcome.UNKNOWN), Verdict.NEUTRAL),
     (errors.APIError("x", status_code=425), Verdict.NEUTRAL),
+    (errors.APIError("x", status_code=429), Verdict.NEUTRAL),
     (errors.AuthenticationError("x", status_code=401), Verdict.OK),
     (errors.PermissionError("x", status_code=403), Verdict.OK),
     (errors.NotFoundError("x", status_code=404), Verdict.OK),

@@ -348,3 +348,22 @@ async def test_the_work_of_one_who_left_is_done_under_the_same_key():
     newcomer = asyncio.create_task(flights.run("AAPL", source))
 
     assert await asyncio.gather(*others, newcomer) == [2, 2, 2]
+
+
+async def test_an_error_is_that_of_those_in_a_hurry_too():
+    flights, source = SingleFlight(), Source(error=errors.ServerError("x"))
+
+    async def hurried():
+        with with_deadline(5.0):
+            return await flights.run("AAPL", source)
+
+    results = await asyncio.gather(*(hurried() for _ in range(3)), return_exceptions=True)
+
+    assert results == [source.error] * 3
+
+
+async def test_no_time_left_is_said_in_words():
+    with with_deadline(0.5), pytest.raises(errors.DeadlineExceededError) as caught:
+        await SingleFlight().run("AAPL", Source())
+
+    assert caught.value.message == "no time left to wait for the answer"

@@ -318,3 +318,15 @@ async def test_a_call_that_is_slow_to_end_is_not_joined_by_a_newcomer():
     assert await asyncio.gather(*again) == [0, 2, 4]
     await asyncio.sleep(1.0)
     assert ended == [[1, 2]]
+
+
+async def test_a_group_that_all_have_left_before_its_call_is_not_joined():
+    vendor = Vendor()
+    tasks = [asyncio.create_task(vendor.get(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.sleep(0)
+    again = [asyncio.create_task(vendor.get(number)) for number in range(10, 13)]
+
+    assert await asyncio.gather(*again) == [20, 22, 24]

@@ -8,7 +8,14 @@ import pytest
 from sentio_async import errors
 from sentio_async.errors import Outcome
 from sentio_async.events import BudgetExhausted, Retrying
-from sentio_async.resilience import RetryBudget, RetryPolicy, override_retry, retry
+from sentio_async.resilience import (
+    RetryBudget,
+    RetryPolicy,
+    current_deadline,
+    override_retry,
+    retry,
+    with_deadline,
+)
 from sentio_async.resilience.retry import Trial, announce
 
 
@@ -223,3 +230,20 @@ async def test_an_override_ends_with_its_block_and_gives_the_one_around_back(clo
             assert await tries() == 1
         assert await tries() == 2
     assert await tries() == 3
+
+
+async def test_a_call_has_its_arguments_and_leaves_the_deadline_around_as_it_was(clock):
+    seen = []
+
+    @retry(RetryPolicy(max_elapsed=2.0, first_delay=0.0), clock=clock)
+    async def fetch(symbol, *, limit):
+        seen.append((symbol, limit, current_deadline()))
+        if len(seen) == 1:
+            raise reset()
+        return limit
+
+    with with_deadline(5.0, clock=clock):
+        assert await fetch("AAPL", limit=3) == 3
+        assert current_deadline() == 1_005.0
+
+    assert seen == [("AAPL", 3, 1_002.0)] * 2
