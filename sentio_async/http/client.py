@@ -96,7 +96,7 @@ class PooledClient(AsyncClient):
         if type(auth) is not httpx.Auth or follow_redirects or not self._is_unseen(request):
             return await super()._send_handling_auth(request, auth, follow_redirects, history)
         response = await answer_to(self.pool, request)
-        response.default_encoding = self._default_encoding
+        response.default_encoding = self.__dict__.get("_default_encoding", "utf-8")
         try:
             if has_cookies(response):
                 self.cookies.extract_cookies(response)
@@ -112,10 +112,10 @@ class PooledClient(AsyncClient):
         names, seen = self.__dict__, self.untouched
         hooks, transport = self.event_hooks, seen.transport
         return (
-            self._transport is transport
+            names.get("_transport") is transport
             and len(names) == seen.names
             and len(transport.__dict__) == 1
-            and not (hooks["request"] or hooks["response"] or self._mounts)
+            and not (hooks["request"] or hooks["response"] or names.get("_mounts"))
             and is_as_written()
             and isinstance(request.stream, httpx.AsyncByteStream)
             and "sni_hostname" not in request.extensions

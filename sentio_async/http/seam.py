@@ -34,6 +34,9 @@ def is_own(function: object) -> bool:
     )
 
 
+_BASE = httpx.AsyncClient.__mro__[1]
+
+
 def _on_the_way() -> tuple[object, ...]:
     client, transport = httpx.AsyncClient, httpx.AsyncHTTPTransport
     return (
@@ -41,6 +44,7 @@ def _on_the_way() -> tuple[object, ...]:
         client.__dict__.get("_send_handling_redirects"),
         client.__dict__.get("_send_single_request"),
         client.__dict__.get("_transport_for_url"),
+        _BASE.__dict__.get("_build_redirect_request"),
         transport.__dict__.get("handle_async_request"),
         httpcore.AsyncConnectionPool.__dict__.get("handle_async_request"),
     )

@@ -582,14 +582,18 @@ async def test_the_answer_of_one_who_left_is_given_to_nobody():
 
 
 async def test_nothing_is_left_after_closing():
-    async with serving(silent) as server:
+    asked = asyncio.Semaphore(0)
+
+    async def talk(peer, server):
+        while await peer.request():
+            asked.release()
+
+    async with serving(talk) as server:
         pool = Pool(tls=TRUSTING, limit=2, keep_alive=30.0)
         tasks = [asyncio.create_task(ask(pool, server)) for _ in range(4)]
-        open_ones = pool.lane(origin(server))._connections
-        async with asyncio.timeout(5):
-            while len(open_ones) < 2:
-                await asyncio.sleep(0.001)
-        transports = [each.transport for each in open_ones]
+        for _ in range(2):
+            await asked.acquire()
+        transports = [each.transport for each in pool.lane(origin(server))._connections]
         await pool.close()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         with pytest.raises(RuntimeError, match="closed"):
