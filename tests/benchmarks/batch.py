@@ -68,14 +68,17 @@ async def _walls(url, settings):
                 found = await call()
                 if not found.is_complete:
                     raise RuntimeError(f"{bench}: {len(found.errors)} symbols failed")
-                times = await _timed(call, settings.rounds)
-                wall = statistics.median(times)
-                rows.append(Row(bench, wall, LATENCY * 1_000, "ms", 1.3, spread(times)))
+                times = await _timed(call, _TRIES)
+                wall = min(times)
+                rows.append(Row(bench, wall, LATENCY * 1_000, _BEST, 1.3, spread(times)))
         if settings.wants(_METERED):
             rows.append(await _metered(metered, thousand))
     return rows
 
 
+_TRIES = 15
+# Wall time is everybody's who shares the cores: what it can be is what the quickest took.
+_BEST = f"ms, best of {_TRIES}"
 _METERED = "batch.wall.massive.last1000"
 
 
