@@ -125,8 +125,7 @@ class Coalescer(Generic[K, V]):
         return group
 
     async def _call(self, group: _Group[K, V]) -> None:
-        if self._gathering is group:
-            self._gathering = None
+        self._gathering = None
         keys = [key for key, places in group.places.items() if not all(p.done() for p in places)]
         try:
             if len(keys) == 1:

@@ -330,3 +330,33 @@ async def test_a_group_that_all_have_left_before_its_call_is_not_joined():
     again = [asyncio.create_task(vendor.get(number)) for number in range(10, 13)]
 
     assert await asyncio.gather(*again) == [20, 22, 24]
+
+
+async def test_who_leaves_at_the_moment_of_the_answer_is_told_nothing():
+    tasks = []
+
+    async def together(numbers):
+        await asyncio.sleep(0.5)
+        tasks[1].cancel()
+        return {number: number for number in numbers}
+
+    vendor = Vendor()
+    vendor.coalescer = Coalescer(vendor.alone, together)
+    tasks += [asyncio.create_task(vendor.get(number)) for number in range(4)]
+    await asyncio.wait(tasks)
+
+    assert [task.cancelled() for task in tasks] == [False, True, False, False]
+    assert [task.result() for task in tasks[2:]] == [2, 3]
+
+
+async def test_a_call_that_is_ended_before_it_began_is_not_joined():
+    vendor = Vendor()
+    tasks = [asyncio.create_task(vendor.get(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    (call,) = asyncio.all_tasks() - {*tasks, asyncio.current_task()}
+    call.cancel()
+    await asyncio.wait(tasks)
+
+    assert [task.cancelled() for task in tasks] == [False, True, True]
+    assert await asyncio.gather(*map(vendor.get, range(10, 13))) == [20, 22, 24]
+    assert vendor.requests == [0, 10, [11, 12]]
