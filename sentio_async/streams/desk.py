@@ -36,12 +36,7 @@ class Desk:
         self._control = control
         self._unreadable = unreadable
         self._lane_of = {
-            kind: (
-                lane.read,
-                channels[lane.channel],
-                channels[lane.channel].routes.get,
-                channels[lane.channel].others,
-            )
+            kind: (lane.read, channels[lane.channel], channels[lane.channel].routes)
             for kind, lane in lanes.items()
         }.get
 
@@ -53,13 +48,13 @@ class Desk:
             if lane is None:
                 self._control(raw)
                 continue
-            read, channel, route_of, others = lane
+            read, channel, routes = lane
             try:
                 row = read(raw, received_ns)
             except Exception as exc:  # noqa: BLE001 (one bad row is told of and costs no other)
                 self._unreadable(channel, exc)
                 continue
-            route = route_of(row.symbol) or others
+            route = routes[row.symbol]
             route.last = channel.last = row
             deliver = route.deliver
             try:

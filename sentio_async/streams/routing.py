@@ -159,6 +159,17 @@ class Route:
         return held
 
 
+class _Routes(dict[str, Route]):
+    """Routes by symbol; every other symbol has the route of everything."""
+
+    def __init__(self, others: Route) -> None:
+        super().__init__()
+        self.others = others
+
+    def __missing__(self, symbol: str) -> Route:
+        return self.others
+
+
 class Channel:
     """All topics of one kind of news."""
 
@@ -167,11 +178,11 @@ class Channel:
         self.plan = plan
         self.last: Any = None
         """The last row, whatever its symbol."""
-        self.routes: dict[str, Route] = {}
-        """Where a row goes, by its symbol; one that is not here goes to ``others``."""
         self._hold_limit = hold_limit
         self._failed = failed
         self.others = self._new(EVERYTHING)
+        self.routes: dict[str, Route] = _Routes(self.others)
+        """Where a row goes, by its symbol: ``routes[symbol]`` is never missing."""
         self._topics = self.routes if not plan.has_many_symbols else dict[str, Route]()
 
     def _new(self, symbol: str) -> Route:

@@ -26,7 +26,7 @@ def frame_reader(feed: Feed, desk: Desk) -> Read:
     """What reads the frames of a feed that goes by this name."""
     name, late, others, failed = feed.name, feed.is_delayed, desk.read, desk.failed
     channel, trade = desk.channels["quotes"], _trade_reader(feed, desk)
-    route_of = channel.routes.get
+    routes, halves, provider = channel.routes, _halves, PROVIDER
 
     def read(messages: Sequence[Any], received_ns: int) -> None:
         for raw in messages:
@@ -39,18 +39,18 @@ def frame_reader(feed: Feed, desk: Desk) -> Read:
                 continue
             here, there, words = raw.bx, raw.ax, raw.c
             try:
-                upper, lower = _halves(raw.t.data)
+                upper, lower = halves(raw.t.data)
             except _OTHER_TIMES:
                 words = None
             if here == " " or there == " " or not here or not there or type(words) is not tuple:
                 others((raw,), received_ns)
                 continue
             row = Quote(
-                raw.S, lower * 1_000_000_000 + (upper >> 2), PROVIDER,
+                raw.S, lower * 1_000_000_000 + (upper >> 2), provider,
                 raw.bp, raw.ap, raw.bs, raw.size_asked, here, there, words, raw.z or None,
                 feed=name, is_delayed=late, received_ns=received_ns,
             )  # fmt: skip
-            route = route_of(raw.S) or channel.others
+            route = routes[raw.S]
             channel.last = route.last = row
             deliver = route.deliver
             try:
@@ -64,23 +64,23 @@ def frame_reader(feed: Feed, desk: Desk) -> Read:
 def _trade_reader(feed: Feed, desk: Desk) -> Callable[[RawTrade, int], None]:
     name, late, others, failed = feed.name, feed.is_delayed, desk.read, desk.failed
     channel = desk.channels["trades"]
-    route_of = channel.routes.get
+    routes, halves, provider = channel.routes, _halves, PROVIDER
 
     def read(raw: Any, received_ns: int) -> None:
         words = raw.c
         try:
-            upper, lower = _halves(raw.t.data)
+            upper, lower = halves(raw.t.data)
         except _OTHER_TIMES:
             words = None
         if type(words) is not tuple or raw.i is None or raw.tks is not None:
             others((raw,), received_ns)
             return
         row = Trade(
-            raw.S, lower * 1_000_000_000 + (upper >> 2), PROVIDER,
+            raw.S, lower * 1_000_000_000 + (upper >> 2), provider,
             raw.p, raw.s, str(raw.i), raw.x or None, words, raw.z or None,
             feed=name, is_delayed=late, received_ns=received_ns,
         )  # fmt: skip
-        route = route_of(raw.S) or channel.others
+        route = routes[raw.S]
         channel.last = route.last = row
         deliver = route.deliver
         try:

@@ -22,7 +22,7 @@ def frame_reader(desk: Desk, *, is_delayed: bool) -> Read:
     """What reads the frames of one market."""
     others, failed, late = desk.read, desk.failed, is_delayed
     channel, trade = desk.channels["quotes"], _trade_reader(desk, is_delayed=is_delayed)
-    route_of, exchanges, codes, conditions = channel.routes.get, EXCHANGES, CODES, CONDITIONS
+    routes, exchanges, codes, conditions = channel.routes, EXCHANGES, CODES, CONDITIONS
 
     def read(messages: Sequence[Any], received_ns: int) -> None:
         for raw in messages:
@@ -38,7 +38,7 @@ def frame_reader(desk: Desk, *, is_delayed: bool) -> Read:
                 exchanges[raw.bx], exchanges[raw.ax], conditions[raw.c], codes[raw.z],
                 is_delayed=late, received_ns=received_ns,
             )  # fmt: skip
-            route = route_of(raw.sym) or channel.others
+            route = routes[raw.sym]
             channel.last = route.last = row
             deliver = route.deliver
             try:
@@ -52,7 +52,7 @@ def frame_reader(desk: Desk, *, is_delayed: bool) -> Read:
 def _trade_reader(desk: Desk, *, is_delayed: bool) -> Callable[[RawTrade, int], None]:
     others, failed, late = desk.read, desk.failed, is_delayed
     channel = desk.channels["trades"]
-    route_of, codes, conditions = channel.routes.get, CODES, CONDITIONS
+    routes, codes, conditions = channel.routes, CODES, CONDITIONS
 
     def read(raw: RawTrade, received_ns: int) -> None:
         if raw.ds is not None or raw.i is None:
@@ -63,7 +63,7 @@ def _trade_reader(desk: Desk, *, is_delayed: bool) -> Callable[[RawTrade, int], 
             codes[raw.x], conditions[raw.c], codes[raw.z],
             is_delayed=late, received_ns=received_ns,
         )  # fmt: skip
-        route = route_of(raw.sym) or channel.others
+        route = routes[raw.sym]
         channel.last = route.last = row
         deliver = route.deliver
         try:
