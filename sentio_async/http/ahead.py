@@ -91,12 +91,12 @@ class PagesAhead(Generic[P]):
         if not self._line:
             return None
         first = self._line[0]
-        if first.task is not None:
-            self._look_ahead()
-            page = await self._result_of(first.task)
-        else:
+        if first.task is None:
             first.is_asked = True
             page = await self._fetch(first)
+        else:
+            self._look_ahead()
+            page = await self._taken(first, first.task)
         self._line.pop(0)
         self._is_reading = True
         self._look_ahead()
@@ -106,6 +106,16 @@ class PagesAhead(Generic[P]):
         """Let go of the pages that are under way; none is when this returns."""
         left, self._line = self._line, []
         await _drop(left)
+
+    async def _taken(self, wanted: _Wanted[P], task: asyncio.Task[P]) -> P:
+        was_early = task.done()
+        try:
+            return await self._result_of(task)
+        except errors.ConnectorError as exc:
+            if not was_early or exc.outcome is not errors.Outcome.NOT_SENT:
+                raise
+        # There was no quota for it when nobody waited; there may be some now.
+        return await self._fetch(wanted)
 
     async def _result_of(self, task: asyncio.Task[P]) -> P:
         left = remaining(self._clock)

@@ -341,3 +341,27 @@ async def test_a_walk_that_has_time_waits_for_a_quota_and_goes_on_with_the_same_
 
     assert found == book.asked == [0, 1, 2, 3]
     assert asyncio.get_running_loop().time() == pytest.approx(45.0, abs=0.5)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("outcome", [errors.Outcome.NOT_SENT, errors.Outcome.REFUSED])
+async def test_a_page_that_had_no_quota_ahead_of_time_is_asked_for_when_it_is_wanted(outcome):
+    book = Book(3)
+    refusals = [errors.RateLimitError("5 per minute", retry_after=40.0, outcome=outcome)]
+
+    async def send(call):
+        if call.query == "number=1" and refusals:
+            raise refusals.pop()
+        return await book.send(call)
+
+    found = []
+    try:
+        async for each in pages_of(send, Numbers()):
+            found += each.items
+            await asyncio.sleep(60.0)
+    except errors.RateLimitError:
+        assert outcome is errors.Outcome.REFUSED
+        assert found == [0]
+    else:
+        assert found == [0, 1, 2]
+    assert not others()
