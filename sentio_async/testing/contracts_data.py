@@ -208,6 +208,8 @@ class DataProviderContract(ConnectorContract[DataProviderConnector]):
             walked = await first_of(
                 data.iter_bars(rig.symbols[0], rig.timeframe, start=start, end=end), len(bars) + 1
             )
+            pages = data.iter_bar_pages(rig.symbols[0], rig.timeframe, start=start, end=end)
+            paged = [bar async for page in pages for bar in page]
 
         assert len(bars) >= 20
         times = [bar.time for bar in bars]
@@ -217,7 +219,7 @@ class DataProviderContract(ConnectorContract[DataProviderConnector]):
         assert all(bar.low <= bar.open <= bar.high for bar in bars)
         assert all(bar.low <= bar.close <= bar.high for bar in bars)
         assert len(few) == 5
-        assert walked == list(bars)
+        assert walked == paged == list(bars)
 
     async def test_no_bars_and_no_answer_are_two_things(self, rig: DataRig) -> None:
         """A time without trades is empty; an outage raises."""
