@@ -99,7 +99,9 @@ class OrderCalls(BaseConnector):
         when nobody can say whether it lives, NoOrderUpdatesError while order updates do not come
         and ``refuse_when_blind`` is set.
         """
-        gateway = await self._ready()
+        gateway = self._gateway
+        if gateway is None or not gateway.is_started:
+            gateway = await self._ready()
         return await gateway.submit(order, intent_key=intent_key, check=self._check_hearing)
 
     @property

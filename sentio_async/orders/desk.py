@@ -48,6 +48,8 @@ class Desk:
         self.policy = policy
         self.guard = guard
         self.clock = clock
+        self.now = clock.time
+        """Gives the loop time."""
         self.name = name
         self.listeners = listeners
         self.entries: dict[str, Entry] = {}
@@ -58,10 +60,6 @@ class Desk:
         self._twins: dict[Any, tuple[asyncio.Lock, int]] = {}
 
     # Time
-
-    def now(self) -> float:
-        """Loop time."""
-        return self.clock.time()
 
     def wall(self) -> float:
         """Epoch seconds."""

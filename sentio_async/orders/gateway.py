@@ -7,9 +7,10 @@ A caller can leave, run out of time or be killed: the order is found out about a
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
@@ -150,9 +151,8 @@ class OrderGateway:
             known = self._begin(Kind.PLACE, own, order=order, key=intent_key)
         return await self._placed(known)
 
-    async def _placed(self, entry: Entry) -> Order:
-        order: Order = await self._carrier.outcome_of(entry)
-        return order
+    def _placed(self, entry: Entry) -> Coroutine[Any, Any, Order]:
+        return self._carrier.outcome_of(entry)
 
     def _with_id(self, order: OrderRequest, intent_key: str | None) -> OrderRequest:
         if order.client_order_id is not None:
@@ -165,7 +165,7 @@ class OrderGateway:
 
     def _new_id(self) -> str:
         """An id that nothing else has."""
-        letters = secrets.token_hex(16)
+        letters = os.urandom(16).hex()
         policy = self.policy
         if len(policy.id_prefix) + len(letters) <= policy.id_length:
             return policy.id_prefix + letters

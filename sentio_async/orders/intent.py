@@ -34,7 +34,7 @@ class Kind(StrEnum):
     CANCEL = "cancel"
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
+class Intent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One thing to be done once, however often it is asked for.  Times are epoch seconds."""
 
     id: str

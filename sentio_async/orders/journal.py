@@ -49,8 +49,10 @@ class Step(StrEnum):
 _NEEDED = 2
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One step of one intent.  ``at`` is in epoch seconds."""
+
+    # Nothing in it leads back to it, and many are kept: the collector need not look at them.
 
     id: str
     step: Step
