@@ -69,7 +69,7 @@ def test_every_class_is_public_and_explained():
 OUTCOMES = {
     Outcome.NOT_SENT: (
         "ConfigurationError MissingExtraError RetiredError InvalidRequestError NotSupportedError "
-        "CertificateError CircuitOpenError TradingHaltedError OrderLimitError"
+        "CertificateError CircuitOpenError TradingHaltedError OrderLimitError NoOrderUpdatesError"
     ),
     Outcome.REFUSED: (
         "SymbolNotFoundError APIError AuthenticationError PermissionError NotFoundError "

@@ -30,6 +30,8 @@ CLASSES: Final = ("us_equity", "us_option", "crypto", "crypto_perp", "us_index")
 MOST_CONTRACTS: Final = 10_000
 FIRST_DAY: Final = date(1970, 1, 1)
 LAST_DAY: Final = date(2029, 12, 31)
+FRIDAY: Final = 4
+SUNDAY: Final = 6
 # The exchanges of v3 that keep New York's hours.
 NEW_YORK_MARKETS: Final = {
     "NYSE": ("New York Stock Exchange", "XNYS"),
@@ -120,9 +122,11 @@ def _matches(asked: Asked, instrument: Instrument) -> bool:
     day = asked.day("expiration_date")
     first, last = asked.day("expiration_date_gte"), asked.day("expiration_date_lte")
     if day is None and first is None and last is None:
-        # Without a date Alpaca answers what expires by the weekend.
+        # Without a date Alpaca answers what expires by the next weekend.
         today = day_of(asked.clock.now_ns())
-        last = today + timedelta(days=(6 - today.weekday()) % 7)
+        last = today + timedelta(days=SUNDAY - today.weekday())
+        if today.weekday() > FRIDAY:
+            last += timedelta(days=7)
     least = number(asked.query, "strike_price_gte")
     most = number(asked.query, "strike_price_lte")
     return (
