@@ -168,6 +168,7 @@ async def test_a_cancel_that_waits_for_a_slow_journal_was_not_sent(started):
 
     with pytest.raises(errors.DeadlineExceededError, match="the journal is slow"):
         await gateway.cancel(order.id)
+    await gateway.stop()
 
 
 async def test_the_end_of_an_order_of_ours_is_read_by_its_id(started):
@@ -298,6 +299,7 @@ async def test_a_send_that_has_ended_is_not_under_way(started):
     assert entry.is_sending is True
 
     asking.cancel()
+    await gateway.stop()
 
 
 async def test_a_change_that_is_never_sent_is_tried_as_often_as_an_order(started):

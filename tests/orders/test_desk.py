@@ -71,6 +71,7 @@ async def test_what_is_open_is_remembered_in_the_place_of_the_youngest(started):
 
     assert [entry.id for entry in gateway._desk.open] == ["mine"]
     submitting.cancel()
+    await gateway.stop()
 
 
 async def unknowns(gateway, venue, *symbols):

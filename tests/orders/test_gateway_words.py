@@ -212,6 +212,7 @@ async def test_what_is_open_is_listed(started):
 
     assert gateway.open == [OpenIntent("mine", Kind.PLACE, Step.SENT, 1, START.timestamp(), "")]
     submitting.cancel()
+    await gateway.stop()
 
 
 async def test_only_what_is_open_can_be_settled(started):

@@ -281,6 +281,7 @@ async def test_why_it_is_not_found_is_listed(started):
     assert (left.id, left.since, left.attempts) == ("mine", START.timestamp(), 1)
 
     submitting.cancel()
+    await gateway.stop()
 
 
 async def test_an_order_given_up_while_it_was_written_down_was_not_placed(started):

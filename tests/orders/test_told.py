@@ -173,6 +173,7 @@ async def test_an_order_that_had_no_time(started):
         "or the journal is slow"
     )
     assert (caught.value.outcome, caught.value.connector) == (Outcome.NOT_SENT, "venue")
+    await gateway.stop()
 
 
 async def test_a_journal_that_cannot_be_written_before_a_send(started, caplog):
