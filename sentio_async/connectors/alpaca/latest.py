@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sentio_async import errors
 from sentio_async.base import check_symbol
@@ -98,10 +98,15 @@ class AlpacaLatest(AlpacaDataExtras):
     async def _snapshot_alone(self, symbol: str) -> Snapshot:
         if kind_of(symbol) is Kind.OPTION:
             return (await self.get_snapshots([symbol]))[symbol]
-        return await self._one(symbol, self._sources.snapshot(symbol))
+        found: Snapshot = await self._one(symbol, self._sources.snapshot(symbol))
+        return found
 
-    async def _one(self, symbol: str, call: Call[Batch[T]]) -> T:
+    async def _one(self, symbol: str, call: Call[Any]) -> Any:
         found = await send_about(self._session, call, symbol)
-        for name in found:
-            return found[name]
-        raise not_found(symbol)
+        if found.__class__ is Batch:
+            found = next((found[name] for name in found), None)
+        if found is None:
+            raise not_found(symbol)
+        if found.symbol != symbol and found.symbol.upper() != symbol.upper():
+            raise errors.DecodeError(f"asked about {symbol}, the answer is about {found.symbol}")
+        return found

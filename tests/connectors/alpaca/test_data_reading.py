@@ -122,7 +122,7 @@ def test_a_stock_without_rows_is_no_rows():
 def test_null_in_a_bar_is_nothing_said():
     rows = [a_bar(n=None, vw=None), a_bar(n=7, vw=1.5), a_bar()]
     bars = read(data_stock.bars_of("KO", "1Day"), {"bars": rows, "symbol": "KO"}).items["KO"]
-    latest = read(data_stock.latest_bar_of("KO"), {"symbol": "KO", "bar": rows[0]})["KO"]
+    latest = read(data_stock.latest_bar_of("KO"), {"symbol": "KO", "bar": rows[0]})
 
     assert [bar.trade_count for bar in bars] == [None, 7, None]
     assert [bar.vwap for bar in bars] == [None, 1.5, None]
@@ -156,8 +156,9 @@ def test_latest_of_one_stock_is_under_its_symbol():
     bar = read(data_stock.latest_bar_of("KO"), {"symbol": "KO", "bar": a_bar()})
     none = read(data_stock.latest_bar_of("KO"), {"symbol": "KO", "bar": None})
 
-    assert (quote["KO"].bid, trade["KO"].price, bar["KO"].high) == (9.9, 10.0, 2.0)
-    assert len(none) == 0
+    assert {quote.symbol, trade.symbol, bar.symbol} == {"KO"}
+    assert (quote.bid, trade.price, bar.high) == (9.9, 10.0, 2.0)
+    assert none is None
 
 
 def test_a_snapshot_may_lack_any_part():

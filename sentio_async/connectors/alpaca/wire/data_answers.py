@@ -159,15 +159,9 @@ def refuse_words(table: Mapping[str, Any]) -> None:
         raise errors.DecodeError(f"the answer is an error with a status of success: {text[:200]}")
 
 
-def latest_of_one(member: str, row: type[msgspec.Struct]) -> Callable[[bytes], Latest]:
-    """Reads the row of the one symbol that the answer names."""
-    decode_answer = decode_as(_answer(member, row, ("symbol", str)))
-
-    def decode(body: bytes) -> Latest:
-        answer = decode_answer(body)
-        return Latest({} if answer.rows is None else {answer.symbol: answer.rows})
-
-    return decode
+def latest_of_one(member: str, row: type[msgspec.Struct]) -> Callable[[bytes], Any]:
+    """Reads the one row (``rows``) of the symbol (``symbol``) that the answer names."""
+    return decode_as(_answer(member, row, ("symbol", str)))
 
 
 def _by_symbol(

@@ -127,20 +127,20 @@ class Sources:
             return data_crypto.crypto_snapshots(symbols, location=self.crypto)
         return data_stocks.snapshots(symbols, feed=self.stocks)
 
-    def quote(self, symbol: str) -> Call[Batch[Quote]]:
-        """The latest quote of one symbol."""
+    def quote(self, symbol: str) -> Call[Any]:
+        """The latest quote of one symbol: a ``Quote`` or None, or a batch of one."""
         if kind_of(symbol) is Kind.STOCK:
             return data_stock.latest_quote_of(symbol, feed=self.stocks)
         return self.quotes([symbol])
 
-    def trade(self, symbol: str) -> Call[Batch[Trade]]:
-        """The latest trade of one symbol."""
+    def trade(self, symbol: str) -> Call[Any]:
+        """The latest trade of one symbol, as ``quote``."""
         if kind_of(symbol) is Kind.STOCK:
             return data_stock.latest_trade_of(symbol, feed=self.stocks)
         return self.trades([symbol])
 
-    def bar(self, symbol: str) -> Call[Batch[Bar]]:
-        """The latest minute bar of one symbol."""
+    def bar(self, symbol: str) -> Call[Any]:
+        """The latest minute bar of one symbol, as ``quote``."""
         if kind_of(symbol) is Kind.STOCK:
             return data_stock.latest_bar_of(symbol, feed=self.stocks)
         return self.bars([symbol])

@@ -52,8 +52,11 @@ __all__ = [
     "as_snapshots",
     "bars_page",
     "each",
+    "latest_bar",
     "latest_bars",
+    "latest_quote",
     "latest_quotes",
+    "latest_trade",
     "latest_trades",
     "one_by_one",
     "option_snapshots",
@@ -253,6 +256,21 @@ def each(raw: Latest, read: Read, feed: Feed) -> Batch[Any]:
 def latest_quotes(raw: Latest, *, feed: Feed = ANY_FEED) -> Batch[Quote]:
     """The latest quote of each symbol; a symbol without one is absent."""
     return each(raw, read_quotes, feed)
+
+
+def latest_quote(raw: Any, *, feed: Feed = ANY_FEED) -> Quote | None:
+    """The latest quote of one symbol; None when there is none."""
+    return None if raw.rows is None else read_quotes((raw.symbol,), (raw.rows,), feed)[0]
+
+
+def latest_trade(raw: Any, *, feed: Feed = ANY_FEED) -> Trade | None:
+    """The latest trade of one symbol; None when there is none."""
+    return None if raw.rows is None else read_trades((raw.symbol,), (raw.rows,), feed)[0]
+
+
+def latest_bar(raw: Any, *, feed: Feed = ANY_FEED) -> Bar | None:
+    """The latest minute bar of one symbol; None when there is none."""
+    return None if raw.rows is None else read_bars((raw.symbol,), (raw.rows,), feed)[0]
 
 
 def latest_trades(raw: Latest, *, feed: Feed = ANY_FEED) -> Batch[Trade]:

@@ -152,7 +152,7 @@ def _now(symbol: str, feed: str | None, currency: str | None) -> Parts:
 
 @api.get(
     "/v2/stocks/{symbol}/bars/latest",
-    returns=rows.latest_bars,
+    returns=rows.latest_bar,
     decode=latest_of_one("bar", rows.RawBar),
 )
 def latest_bar_of(symbol: str, *, feed: str | None = None, currency: str | None = None) -> Parts:
@@ -162,7 +162,7 @@ def latest_bar_of(symbol: str, *, feed: str | None = None, currency: str | None 
 
 @api.get(
     "/v2/stocks/{symbol}/trades/latest",
-    returns=rows.latest_trades,
+    returns=rows.latest_trade,
     decode=latest_of_one("trade", rows.RawTrade),
 )
 def latest_trade_of(symbol: str, *, feed: str | None = None, currency: str | None = None) -> Parts:
@@ -172,7 +172,7 @@ def latest_trade_of(symbol: str, *, feed: str | None = None, currency: str | Non
 
 @api.get(
     "/v2/stocks/{symbol}/quotes/latest",
-    returns=rows.latest_quotes,
+    returns=rows.latest_quote,
     decode=latest_of_one("quote", rows.RawQuote),
 )
 def latest_quote_of(symbol: str, *, feed: str | None = None, currency: str | None = None) -> Parts:
