@@ -57,7 +57,8 @@ class Healer:
         start = route.gap_from_ns
         if start is None and not plan.at_first:
             return
-        gap = Gap(route.topic, now if start is None else start, now)
+        # The venue's clock may be ahead of ours by more than the connection was away.
+        gap = Gap(route.topic, now, now) if start is None else _span(route.topic, start, now)
         if start is not None:
             self._tell(reports.GapFound, gap)
         if not is_fillable(route.topic, plan):
@@ -134,6 +135,10 @@ class Healer:
             to_ns=gap.to_ns,
             **known,
         )
+
+
+def _span(topic: Topic, start: int, now: int) -> Gap:
+    return Gap(topic, start, max(now, start + 1))
 
 
 def _deliver(route: Route, rows: Iterable[Any]) -> None:

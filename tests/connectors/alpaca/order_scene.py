@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from decimal import Decimal
 
 from sentio_async.connectors.alpaca.config import AlpacaConfig
@@ -118,6 +119,8 @@ class Venue:
 class Scene:
     def __init__(self, **settings) -> None:
         self.clock, self.events_told = VirtualClock(), []
+        self.ahead = timedelta(0)
+        """How much the venue's clock is ahead of ours."""
         self.books, self.venue, self.updates = Books(self.clock), Venue(), []
         config = AlpacaConfig(api_key="PK" + "K" * 18, api_secret="S" * 20, **settings)
         resources = Resources(clock=self.clock, listeners=[self.events_told.append])
@@ -132,7 +135,7 @@ class Scene:
         return self
 
     async def tell(self, event: str, order: dict, **more) -> None:
-        stamp = self.clock.utcnow().isoformat()
+        stamp = (self.clock.utcnow() + self.ahead).isoformat()
         self.venue.say(
             "trade_updates", {"event": event, "timestamp": stamp, "order": order, **more}
         )

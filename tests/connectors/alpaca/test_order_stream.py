@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import weakref
+from datetime import timedelta
 
 import pytest
 
@@ -42,6 +43,25 @@ async def test_executions_during_a_loss_are_told_once_and_in_order():
 
     assert [u.execution_id for u in scene.updates if u.is_fill] == ["e1", "e2", "e3"]
     assert scene.events()[-1] == ("reconciled", "1", "10", None)
+    assert scene.updates[-1].order.is_final
+    await scene.stream.aclose()
+
+
+async def test_a_venue_whose_clock_is_ahead_hides_nothing():
+    scene = Scene().listen()
+    scene.ahead = timedelta(seconds=30)
+    scene.books.orders = {"1": raw_order("1")}
+    await until(lambda: scene.stream.is_current)
+    await scene.tell("pending_cancel", raw_order("1", "pending_cancel"))
+    scene.venue.drop()
+    scene.books.fill("1", "10", "10", "e1")
+    await asyncio.sleep(0.1)
+    await until(lambda: scene.stream.is_current)
+
+    assert [(u.event, u.execution_id) for u in scene.updates[2:]] == [
+        ("fill", "e1"),
+        ("reconciled", None),
+    ]
     assert scene.updates[-1].order.is_final
     await scene.stream.aclose()
 
