@@ -34,7 +34,19 @@ _POOL = httpcore.AsyncConnectionPool
 
 def unheard(client: AsyncClient) -> Pool | None:
     """The pool under a client of ours, if nobody would miss a request that goes there directly."""
-    if type(client) is not PooledClient or not _IS_UNTOUCHED or _is_patched():
+    if (
+        type(client) is not PooledClient
+        or not _IS_UNTOUCHED
+        or _POOL.handle_async_request is not STOCK
+        or _TRANSPORT.handle_async_request is not _HANDLE
+        or PooledClient.send is not _SEND
+        or PooledClient._transport_for_url is not _ROUTE  # noqa: SLF001
+        or PooledClient._send_single_request is not _SEND_ONE  # noqa: SLF001
+        or PooledClient.build_request is not _BUILD
+        or httpx.AsyncClient is not _CLIENT
+        or httpx.AsyncHTTPTransport is not _TRANSPORT
+        or httpcore.AsyncConnectionPool is not _POOL
+    ):
         return None
     names, seen = client.__dict__, client.untouched
     hooks = names["_event_hooks"]
@@ -51,16 +63,3 @@ def unheard(client: AsyncClient) -> Pool | None:
         return None
     return client.pool
 
-
-def _is_patched() -> bool:
-    return (
-        _POOL.handle_async_request is not STOCK
-        or _TRANSPORT.handle_async_request is not _HANDLE
-        or PooledClient.send is not _SEND
-        or PooledClient._transport_for_url is not _ROUTE  # noqa: SLF001
-        or PooledClient._send_single_request is not _SEND_ONE  # noqa: SLF001
-        or PooledClient.build_request is not _BUILD
-        or httpx.AsyncClient is not _CLIENT
-        or httpx.AsyncHTTPTransport is not _TRANSPORT
-        or httpcore.AsyncConnectionPool is not _POOL
-    )

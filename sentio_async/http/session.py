@@ -364,6 +364,10 @@ class Session:
         mine = (self._base_url, self._credential)
         return {key[2]: b for key, b in self._resources.breakers.items() if key[:2] == mine}
 
+    def has_shared_reads(self) -> bool:
+        """Whether a read is under way whose answer others may share."""
+        return len(self._flights) > 0
+
     @property
     def in_flight(self) -> int:
         """Requests of this session that hold one of its places now."""

@@ -1,7 +1,8 @@
 """Calls about one thing each, made into one call about many.
 
-The first call of a turn of the loop goes at once and alone, so whoever is alone pays nothing for
-the others there might have been.  Those that come after it in the same turn go together.
+The first call goes at once and alone, so whoever is alone pays nothing for the others there might
+have been.  Those that come within a moment of it, while it is under way, go together when the loop
+has had its turn.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ __all__ = ["Coalescer"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+_TURN = 0.001
+"""For so many seconds after the first call others are taken to belong to the same turn of the loop:
+asyncio does not tell, and being called back at its end costs a turn more."""
 
 
 class _Group(Generic[K, V]):
@@ -55,7 +60,7 @@ class Coalescer(Generic[K, V]):
     ``together`` is given keys, each once, and gives each its value or its error; what it raises is
     everybody's.  One who is cancelled, or whose ``with_deadline`` has come, costs the others
     nothing; when nobody waits any more, the call is cancelled.  The same key asked for while it
-    is under way is not asked for again.
+    is under way is not asked for again.  ``is_busy`` tells that a call gone alone is under way.
     """
 
     def __init__(
@@ -63,33 +68,31 @@ class Coalescer(Generic[K, V]):
         alone: Callable[[K], Awaitable[V]],
         together: Callable[[Sequence[K]], Awaitable[Mapping[K, V | Exception]]],
         *,
+        is_busy: Callable[[], bool] = lambda: True,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._alone = alone
         self._together = together
+        self._is_busy = is_busy
         self._clock = clock
-        self._turn: asyncio.AbstractEventLoop | None = None
-        """The loop in whose present turn a call has gone."""
         self._first: K | None = None
+        self._turn_ends = -math.inf
         self._gathering: _Group[K, V] | None = None
         self._under_way: dict[K, _Group[K, V]] = {}
 
     def get(self, key: K) -> Awaitable[V]:
         """The value of this key, asked for now; to be awaited at once."""
-        loop = asyncio.get_running_loop()
         if self._under_way and key in self._under_way:
-            return self._join(key, loop)
-        if self._turn is not loop:
-            self._turn, self._first = loop, key
-            loop.call_soon(self._end_turn)
+            return self._join(key)
+        now = self._clock.time()
+        if self._gathering is None and (now >= self._turn_ends or not self._is_busy()):
+            self._first, self._turn_ends = key, now + _TURN
             return self._alone(key)
         # Who asks for the same as the first finds that call under way, and shares it.
-        return self._alone(key) if key == self._first else self._join(key, loop)
+        return self._alone(key) if key == self._first else self._join(key)
 
-    def _end_turn(self) -> None:
-        self._turn = self._first = None
-
-    async def _join(self, key: K, loop: asyncio.AbstractEventLoop) -> V:
+    async def _join(self, key: K) -> V:
+        loop = asyncio.get_running_loop()
         group = self._under_way.get(key)
         if group is None:
             group = self._gathering or self._begin(loop)

@@ -360,3 +360,27 @@ async def test_a_call_that_is_ended_before_it_began_is_not_joined():
     assert [task.cancelled() for task in tasks] == [False, True, True]
     assert await asyncio.gather(*map(vendor.get, range(10, 13))) == [20, 22, 24]
     assert vendor.requests == [0, 10, [11, 12]]
+
+
+async def test_what_comes_a_moment_later_goes_along_and_after_a_while_does_not():
+    vendor = Vendor()
+
+    async def later(number, seconds):
+        await asyncio.sleep(seconds)
+        return await vendor.get(number)
+
+    await asyncio.gather(vendor.get(1), later(2, 0.0005), later(3, 0.0005), later(4, 0.002))
+
+    assert vendor.requests == [1, [2, 3], 4]
+
+
+async def test_who_comes_when_the_first_has_its_answer_goes_alone():
+    vendor, busy = Vendor(), True
+    vendor.coalescer = Coalescer(vendor.alone, vendor.together, is_busy=lambda: busy)
+    first = asyncio.create_task(vendor.get(1))
+    await asyncio.sleep(0)
+
+    busy = False
+    await asyncio.gather(first, vendor.get(2), vendor.get(3))
+
+    assert vendor.requests == [1, 2, 3]

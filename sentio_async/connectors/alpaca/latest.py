@@ -37,7 +37,10 @@ class AlpacaLatest(AlpacaDataExtras):
             ) -> Mapping[str, T | errors.ConnectorError]:
                 return dict((await many(symbols)).items())
 
-            return Coalescer(alone, together, clock=self._clock).get if is_on else alone
+            if not is_on:
+                return alone
+            is_busy = self._session.has_shared_reads
+            return Coalescer(alone, together, is_busy=is_busy, clock=self._clock).get
 
         self._quote = asking(self._quote_alone, self.get_quotes)
         self._trade = asking(self._trade_alone, self.get_trades)

@@ -83,7 +83,8 @@ class PolygonData(PolygonMarkets, PolygonReference):
         )
         alone, together = self._one_snapshot, self._snapshots_by_ticker
         # Of stocks only: other kinds have other answers when they are asked about together.
-        coalescer = Coalescer(alone, together, clock=self._clock)
+        is_busy = self._session.has_shared_reads
+        coalescer = Coalescer(alone, together, is_busy=is_busy, clock=self._clock)
         self._stock_snapshot = coalescer.get if self._config.coalesce else alone
         self._streams = PolygonStreams(self._config, self._resources, self, self._holidays)
 
