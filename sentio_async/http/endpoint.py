@@ -19,6 +19,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import update_wrapper
+from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar
 from urllib.parse import quote
 
@@ -28,7 +29,16 @@ from sentio_async import errors
 from sentio_async.http.wire_json import Json, decode_json, encode_json
 from sentio_async.resilience.limiter import Priority
 
-__all__ = ["Api", "Call", "Declared", "Endpoint", "Parts", "Problem", "query_text"]
+__all__ = [
+    "JSON_HEADERS",
+    "Api",
+    "Call",
+    "Declared",
+    "Endpoint",
+    "Parts",
+    "Problem",
+    "query_text",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,6 +60,8 @@ class _Nothing(Enum):
 
 
 NOTHING = _Nothing.NOTHING
+JSON_HEADERS: Mapping[str, str] = MappingProxyType({"content-type": "application/json"})
+"""What a request with a body says besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +205,7 @@ class Declared(Generic[P, T]):
     def _made(self, parts: Parts) -> Call[T]:
         endpoint, headers, body = self.endpoint, parts.headers, None
         if parts.json is not NOTHING:
-            headers = {**headers, "content-type": "application/json"}
+            headers = {**headers, **JSON_HEADERS} if headers else JSON_HEADERS
             body = encode_json(parts.json)
         path, query = self._fill(parts.path), query_text(parts.query)
         return Call(

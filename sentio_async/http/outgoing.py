@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import msgspec
@@ -29,15 +29,25 @@ _LINES = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: (?:[!-~](?:[ -~]*[!-~])?)?
 _TARGET = re.compile(r"/[!-~]*")
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 _MOST_HEADS = 256
+_MOST_KNOWN = 4
+
+
+class _Heads(NamedTuple):
+    """The heads of requests that carry the same headers."""
+
+    headers: Mapping[str, str]
+    lines: str | None
+    heads: dict[tuple[str, str], bytes]
+
+    def __repr__(self) -> str:
+        return f"<{len(self.heads)} heads>"
 
 
 class Place:
     """Where a session's calls go, and how long each step of them may take."""
 
     __slots__ = (
-        "_headers",
-        "_heads",
-        "_lines",
+        "_known",
         "_static",
         "base_url",
         "origin",
@@ -56,9 +66,7 @@ class Place:
         self.waits = Waits(timeouts.connect, timeouts.read, timeouts.write, timeouts.pool)
         lines = {"host": url.netloc.decode("ascii"), **HEADERS, **_ALWAYS}
         self._static = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        self._headers: Mapping[str, str] = {}
-        self._lines: str | None = ""
-        self._heads: dict[tuple[str, str], bytes] = {}
+        self._known: list[_Heads] = []
 
     def __repr__(self) -> str:
         return f"<Place {self.origin.host}>"
@@ -66,21 +74,27 @@ class Place:
     def head(self, outgoing: Outgoing) -> bytes | None:
         """A request's head up to its length; None for one that is better left to httpx."""
         # Most calls of a session carry the same keys, and many ask the same again.
-        if outgoing.headers is not self._headers and outgoing.headers != self._headers:
-            self._headers, self._lines = outgoing.headers, self._made(outgoing.headers)
-            self._heads.clear()
+        known = self._with(outgoing.headers)
         key = (outgoing.method, outgoing.target)
-        head = self._heads.get(key)
+        head = known.heads.get(key)
         if head is not None:
             return head
-        if self._lines is None or not _TARGET.fullmatch(outgoing.target):
+        if known.lines is None or not _TARGET.fullmatch(outgoing.target):
             return None
         line = f"{outgoing.method} {self.prefix}{outgoing.target} HTTP/1.1\r\n"
-        head = f"{line}{self._static}{self._lines}".encode("ascii")
-        if len(self._heads) >= _MOST_HEADS:
-            self._heads.clear()
-        self._heads[key] = head
+        head = f"{line}{self._static}{known.lines}".encode("ascii")
+        if len(known.heads) >= _MOST_HEADS:
+            known.heads.clear()
+        known.heads[key] = head
         return head
+
+    def _with(self, headers: Mapping[str, str]) -> _Heads:
+        for known in self._known:
+            if known.headers is headers or known.headers == headers:
+                return known
+        known = _Heads(headers, self._made(headers), {})
+        self._known = [known, *self._known[: _MOST_KNOWN - 1]]
+        return known
 
     def _made(self, headers: Mapping[str, str]) -> str | None:
         if any(name.lower() in _FIXED for name in headers):

@@ -18,7 +18,7 @@ from sentio_async.events import Event, Hedged, LimitObserved, RowSkipped, tell
 from sentio_async.http.answer import Answer
 from sentio_async.http.auth import Auth, SecretHeaders
 from sentio_async.http.client import Resources
-from sentio_async.http.endpoint import Call, Endpoint
+from sentio_async.http.endpoint import JSON_HEADERS, Call, Endpoint
 from sentio_async.http.exchange import Outgoing, exchange
 from sentio_async.http.outgoing import Place
 from sentio_async.http.problems import from_answer, from_problem, without_echo
@@ -82,6 +82,7 @@ class Session:
         self._config = config
         self._base_url = check_url(base_url, allow_plain_http=config.allow_plain_http)
         self._place = Place(self._base_url, config.timeouts)
+        self._total = config.timeouts.total
         self._auth = auth
         self._resources = resources
         self._buckets = dict(buckets or {})
@@ -96,6 +97,8 @@ class Session:
         self._hedgings: dict[Endpoint[Any], Hedging] = {}
         self._refreshing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._proofs = 0
+        # What all requests with a body say, made once for proof that does not change.
+        self._json_proof: tuple[Mapping[str, str] | None, Mapping[str, str]] = (None, {})
         self.stats = SessionStats()
 
     @property
@@ -139,7 +142,7 @@ class Session:
         in_task: bool = False,
     ) -> Coroutine[Any, Any, T]:
         route = self._routes.get((call.endpoint, call.cost)) or self._route(call)
-        seconds = self._config.timeouts.total if timeout is None else timeout
+        seconds = self._total if timeout is None else timeout
         attempt = partial(self._attempt, call, route, in_task)
         return route.pipeline.run(attempt, route.work, within=seconds, retry=retry)
 
@@ -209,8 +212,7 @@ class Session:
         endpoint = call.endpoint
         headers = call.headers
         if endpoint.authenticated:
-            proof = self._auth.sign(call)
-            headers = SecretHeaders({**headers, **proof}) if headers else proof
+            headers = self._proved(headers, self._auth.sign(call))
         outgoing = Outgoing(
             self._place,
             endpoint.method,
@@ -223,6 +225,15 @@ class Session:
         )
         resources = self._resources
         return exchange(resources.client, outgoing, expires_at, resources.tasks, self._keep_place)
+
+    def _proved(self, headers: Mapping[str, str], proof: Mapping[str, str]) -> Mapping[str, str]:
+        if not headers:
+            return proof
+        if headers is not JSON_HEADERS:
+            return SecretHeaders({**headers, **proof})
+        if self._json_proof[0] is not proof:
+            self._json_proof = (proof, SecretHeaders({**headers, **proof}))
+        return self._json_proof[1]
 
     def _keep_place(self, task: asyncio.Task[Any]) -> None:
         """A request whose caller has left still counts among those under way."""

@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
 
+import msgspec
+
 from sentio_async import errors
 
 __all__ = ["Permit", "Priority", "Window", "WindowLog"]
@@ -35,14 +37,11 @@ class Window:
             )
 
 
-class Permit:
+class Permit(msgspec.Struct, gc=False, eq=False):
     """Leave for one request; ``Limiter.give_back`` returns it when nothing was sent."""
 
-    __slots__ = ("at", "cost")
-
-    def __init__(self, at: float, cost: int) -> None:
-        self.at = at
-        self.cost = cost
+    at: float
+    cost: int
 
 
 class WindowLog:

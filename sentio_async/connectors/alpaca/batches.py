@@ -13,7 +13,7 @@ from sentio_async.http.session import Session
 from sentio_async.models import Batch
 from sentio_async.resilience.batch import gather_batches
 
-__all__ = ["MOST_DROPPED", "ask_about", "not_found", "send_about"]
+__all__ = ["MOST_DROPPED", "ask_about", "not_found", "raise_about", "send_about"]
 
 T = TypeVar("T")
 
@@ -79,12 +79,16 @@ async def send_about(session: Session, call: Call[T], symbol: str) -> T:
     """The answer about one symbol; Alpaca's words for an unknown one become our error."""
     try:
         return await session.send(call)
-    except errors.NotFoundError as exc:
-        raise not_found(symbol, exc) from exc
-    except errors.BadRequestError as exc:
-        if exc.details.get("symbol"):
-            raise not_found(symbol, exc) from exc
+    except errors.APIError as exc:
+        raise_about(symbol, exc)
         raise
+
+
+def raise_about(symbol: str, exc: errors.APIError) -> None:
+    """Raise SymbolNotFoundError if that is what Alpaca means by this."""
+    is_unknown = isinstance(exc, errors.NotFoundError)
+    if is_unknown or (isinstance(exc, errors.BadRequestError) and exc.details.get("symbol")):
+        raise not_found(symbol, exc) from exc
 
 
 def _named_in(exc: errors.APIError, wanted: Sequence[str]) -> str | None:

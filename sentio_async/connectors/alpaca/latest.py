@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sentio_async import errors
 from sentio_async.base import check_symbol
-from sentio_async.connectors.alpaca.batches import ask_about, not_found, send_about
+from sentio_async.connectors.alpaca.batches import ask_about, not_found, raise_about
 from sentio_async.connectors.alpaca.data_extras import AlpacaDataExtras
 from sentio_async.connectors.alpaca.wire.data_routes import Kind, Sources, kind_of
 from sentio_async.connectors.alpaca.wire.data_rows import as_snapshots
@@ -105,7 +105,11 @@ class AlpacaLatest(AlpacaDataExtras):
         return found
 
     async def _one(self, symbol: str, call: Call[Any]) -> Any:
-        found = await send_about(self._session, call, symbol)
+        try:
+            found = await self._session.send(call)
+        except errors.APIError as exc:
+            raise_about(symbol, exc)
+            raise
         if found.__class__ is Batch:
             found = next((found[name] for name in found), None)
         if found is None:
