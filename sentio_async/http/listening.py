@@ -62,4 +62,3 @@ def unheard(client: AsyncClient) -> Pool | None:
     ):
         return None
     return client.pool
-
