@@ -36,7 +36,11 @@ _with_latest = _Kinds(Quote, Trade, Snapshot, OptionSnapshot, Mapping, Batch)
 
 def skipped_rows(value: Any) -> Iterable[SkippedRow]:
     """The rows that were left out of a list, a page, bars, or several of them by symbol."""
-    return _skipped_in(value) if _with_skipped[value.__class__] else ()
+    if not _with_skipped[value.__class__]:
+        return ()
+    if isinstance(value, Mapping) and _WITH_SKIPPED.isdisjoint(map(type, value.values())):
+        return ()
+    return _skipped_in(value)
 
 
 def _skipped_in(value: Any) -> Iterator[SkippedRow]:
@@ -57,8 +61,11 @@ def note_arrival(value: Any, at: datetime) -> None:
     """
     if not _with_latest[value.__class__]:
         return
+    is_one = isinstance(value, _LATEST)
+    if not is_one and _KINDS.isdisjoint(map(type, value.values())):
+        return
     ns = (at - _EPOCH) // _MICROSECOND * 1000
-    if isinstance(value, _LATEST):
+    if is_one:
         _stamp(value, ns)
         return
     try:
@@ -71,6 +78,8 @@ def note_arrival(value: Any, at: datetime) -> None:
 
 
 _LATEST = (Quote, Trade, Snapshot, OptionSnapshot)
+_KINDS = frozenset(_LATEST)
+_WITH_SKIPPED = frozenset((Rows, Bars))
 _MICROSECOND = datetime.resolution
 
 
