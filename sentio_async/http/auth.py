@@ -81,16 +81,21 @@ class BearerAuth:
     def __init__(
         self, token: SecretStr, *, renew: Callable[[], Awaitable[SecretStr]] | None = None
     ) -> None:
-        self._token = _sendable("authorization", token)
+        self._headers = _bearing(token)
         self._renew = renew
 
     def sign(self, call: Call[Any]) -> Mapping[str, str]:
-        """The header."""
-        return SecretHeaders(authorization=f"Bearer {self._token.get_secret_value()}")
+        """The header, the same object until there is another token."""
+        return self._headers
 
     async def refresh(self) -> bool:
         """A new token, where there is a way to get one."""
         if self._renew is None:
             return False
-        self._token = _sendable("authorization", await self._renew())
+        self._headers = _bearing(await self._renew())
         return True
+
+
+def _bearing(token: SecretStr) -> SecretHeaders:
+    secret = _sendable("authorization", token).get_secret_value()
+    return SecretHeaders(authorization=f"Bearer {secret}")
