@@ -32,7 +32,7 @@ from sentio_async.connectors.polygon.wire.tickers import (
 )
 from sentio_async.connectors.polygon.wire.ticks import WORD_LISTS, WORDS
 from sentio_async.http.endpoint import Call, Parts
-from sentio_async.http.wire_json import Json
+from sentio_async.http.wire_json import Json, decode_json
 from sentio_async.models import AssetClass, Bar, Quote, Rows, Snapshot, Trade
 
 __all__ = [
@@ -198,11 +198,35 @@ def read_many(answer: Bulk[SnapshotRow]) -> Rows[Snapshot]:
     return read_good_rows(answer, lambda rows: read_snapshots(rows, late=late))
 
 
-def read_one(raw: Json, *, symbol: str) -> Snapshot:
+class _One(msgspec.Struct, gc=False):
+    """An answer about one ticker."""
+
+    ticker: SnapshotRow
+    status: str
+
+
+_one = msgspec.json.Decoder(_One, strict=False)
+
+
+def _decode_one(body: bytes) -> _One | Json:
+    """An answer that holds what it should, or whatever else it is."""
+    try:
+        answer = _one.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode_json(body)
+    return answer if answer.status in ("OK", "DELAYED") else decode_json(body)
+
+
+def read_one(answer: _One | Json, *, symbol: str) -> Snapshot:
     """The snapshot under ``ticker``."""
-    row = msgspec.convert(member(raw, "ticker"), SnapshotRow, strict=False)
-    check_about(symbol, row.ticker)
-    return read_snapshots([row], late=raw.get("status") == "DELAYED")[0]
+    if isinstance(answer, _One):
+        row, status = answer.ticker, answer.status
+    else:
+        row = msgspec.convert(member(answer, "ticker"), SnapshotRow, strict=False)
+        status = answer.get("status")
+    if row.ticker != symbol:
+        check_about(symbol, row.ticker)
+    return read_snapshots((row,), late=status == "DELAYED")[0]
 
 
 def read_book(raw: Json, *, symbol: str) -> OrderBook:
@@ -240,7 +264,9 @@ def stock_snapshots(
     return Parts(query={"tickers": _wanted(tickers), "include_otc": include_otc})
 
 
-@api.get("/v2/snapshot/locale/us/markets/stocks/tickers/{ticker}", returns=read_one)
+@api.get(
+    "/v2/snapshot/locale/us/markets/stocks/tickers/{ticker}", returns=read_one, decode=_decode_one
+)
 def stock_snapshot(ticker: str) -> Parts:
     """The snapshot of one stock."""
     return Parts(path={"ticker": checked(ticker)}, context={"symbol": ticker})
@@ -262,7 +288,11 @@ def crypto_snapshots(tickers: Iterable[str] | None = None) -> Parts:
     return Parts(query={"tickers": _wanted(tickers)})
 
 
-@api.get("/v2/snapshot/locale/global/markets/crypto/tickers/{ticker}", returns=read_one)
+@api.get(
+    "/v2/snapshot/locale/global/markets/crypto/tickers/{ticker}",
+    returns=read_one,
+    decode=_decode_one,
+)
 def crypto_snapshot(ticker: str) -> Parts:
     """The snapshot of one crypto pair."""
     return Parts(path={"ticker": checked(ticker)}, context={"symbol": ticker})
@@ -290,7 +320,11 @@ def forex_snapshots(tickers: Iterable[str] | None = None) -> Parts:
     return Parts(query={"tickers": _wanted(tickers)})
 
 
-@api.get("/v2/snapshot/locale/global/markets/forex/tickers/{ticker}", returns=read_one)
+@api.get(
+    "/v2/snapshot/locale/global/markets/forex/tickers/{ticker}",
+    returns=read_one,
+    decode=_decode_one,
+)
 def forex_snapshot(ticker: str) -> Parts:
     """The snapshot of one currency pair."""
     return Parts(path={"ticker": checked(ticker)}, context={"symbol": ticker})
