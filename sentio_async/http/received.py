@@ -31,7 +31,6 @@ class _Kinds(dict[type, bool]):
 
 
 _with_skipped = _Kinds(Page, Rows, Bars, Mapping)
-_with_latest = _Kinds(Quote, Trade, Snapshot, OptionSnapshot, Mapping, Batch)
 
 
 def skipped_rows(value: Any) -> Iterable[SkippedRow]:
@@ -59,22 +58,9 @@ def note_arrival(value: Any, at: datetime) -> None:
 
     History keeps none: it is as old as it says.
     """
-    if not _with_latest[value.__class__]:
-        return
-    is_one = isinstance(value, _LATEST)
-    if not is_one and _KINDS.isdisjoint(map(type, value.values())):
-        return
-    ns = (at - _EPOCH) // _MICROSECOND * 1000
-    if is_one:
-        _stamp(value, ns)
-        return
-    try:
-        # Mostly all are quotes, or all trades; asking each of them for its kind takes longer.
-        any(map(force_setattr, value.values(), repeat("received_ns"), repeat(ns)))
-    except (AttributeError, TypeError):
-        for row in value.values():
-            if isinstance(row, _LATEST):
-                _stamp(row, ns)
+    mark = _marks[value.__class__]
+    if mark is not None:
+        mark(value, (at - _EPOCH) // _MICROSECOND * 1000)
 
 
 _LATEST = (Quote, Trade, Snapshot, OptionSnapshot)
@@ -83,11 +69,44 @@ _WITH_SKIPPED = frozenset((Rows, Bars))
 _MICROSECOND = datetime.resolution
 
 
-def _stamp(row: Any, ns: int) -> None:
-    if isinstance(row, Snapshot | OptionSnapshot):
-        for part in (row.quote, row.trade):
-            if part is not None:
-                _stamp(part, ns)
-    else:
-        # Nobody has seen the row yet, so it is as frozen as before.
-        force_setattr(row, "received_ns", ns)
+def _mark_one(row: Any, ns: int) -> None:
+    # Nobody has seen the row yet, so it is as frozen as before.
+    force_setattr(row, "received_ns", ns)
+
+
+def _mark_parts(row: Any, ns: int) -> None:
+    quote, trade = row.quote, row.trade
+    if quote is not None:
+        force_setattr(quote, "received_ns", ns)
+    if trade is not None:
+        force_setattr(trade, "received_ns", ns)
+
+
+def _mark_all(rows: Any, ns: int) -> None:
+    if _KINDS.isdisjoint(map(type, rows.values())):
+        return
+    try:
+        # Mostly all are quotes, or all trades; asking each of them for its kind takes longer.
+        any(map(force_setattr, rows.values(), repeat("received_ns"), repeat(ns)))
+    except (AttributeError, TypeError):
+        for row in rows.values():
+            if isinstance(row, _LATEST):
+                _marks[row.__class__](row, ns)
+
+
+class _Marks(dict[type, Any]):
+    """How values of a class are marked, remembered; None for what is not."""
+
+    def __missing__(self, kind: type) -> Any:
+        found: Any = None
+        if issubclass(kind, (Quote, Trade)):
+            found = _mark_one
+        elif issubclass(kind, (Snapshot, OptionSnapshot)):
+            found = _mark_parts
+        elif issubclass(kind, (Mapping, Batch)):
+            found = _mark_all
+        self[kind] = found
+        return found
+
+
+_marks = _Marks()

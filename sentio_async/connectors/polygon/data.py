@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -81,7 +81,7 @@ class PolygonData(PolygonMarkets, PolygonReference):
         super().__init__(
             config, client=client, resources=resources, listeners=listeners, clock=clock
         )
-        alone, together = self._one_snapshot, self._snapshots_by_ticker
+        alone, together = self._one_stock, self._snapshots_by_ticker
         # Of stocks only: other kinds have other answers when they are asked about together.
         is_busy = self._session.has_shared_reads
         coalescer = Coalescer(alone, together, is_busy=is_busy, clock=self._clock)
@@ -138,6 +138,9 @@ class PolygonData(PolygonMarkets, PolygonReference):
         if wire.latest.is_stock(symbol):
             return await self._stock_snapshot(symbol)
         return await self._one_snapshot(symbol)
+
+    def _one_stock(self, symbol: str) -> Awaitable[Snapshot]:
+        return self._about(symbol, wire.snapshots.stock_snapshot(symbol))
 
     async def _one_snapshot(self, symbol: str) -> Snapshot:
         call = wire.latest.one_snapshot(symbol)
