@@ -156,12 +156,14 @@ async def _compare(url, settings, concurrency):
         (f"transport.pool.{at}", "pool", "raw", 1.35),
         (f"transport.exchange.{at}", "exchange", "raw", None),
         (f"transport.session.{at}", "session", "session on stock", 0.1),
-        (f"transport.session_raw.{at}", "session", "raw", 2.0),
+        (f"transport.session_raw.{at}", "session", "raw", 2.0 if concurrency == 1 else None),
         (f"transport.door.{at}", "door", "stock", DOOR_TARGETS[concurrency]),
         (f"transport.stock_raw.{at}", "stock", "raw", None),
     ]
     if "aiohttp" in clients:
-        pairs.append((f"transport.aiohttp.{at}", "session", "aiohttp", 0.6))
+        pairs.append(
+            (f"transport.aiohttp.{at}", "session", "aiohttp", 0.6 if concurrency == 100 else None)
+        )
     return [row(bench, figures, *rest) for bench, *rest in pairs if settings.wants(bench)]
 
 
