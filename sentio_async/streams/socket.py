@@ -7,6 +7,7 @@ event loop, without a task or a timer per message.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import socket as sockets
 import ssl
@@ -203,6 +204,7 @@ def _listener_class() -> type[Any]:
             self._take = receiver.frame
             self._pieces = _Pieces()
             self._closing: Closing = (None, "")
+            self._looking: asyncio.Task[None] | None = None
 
         def on_ws_connected(self, transport: picows.WSTransport) -> None:
             self._receiver.opened(_Picows(transport))
@@ -235,8 +237,15 @@ def _listener_class() -> type[Any]:
 
         def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
             self._receiver.closed(self._closing)
+            # What ended it stays in a future of the library, which complains if nobody looks.
+            self._looking = asyncio.get_running_loop().create_task(_look_at_the_end(transport))
 
     return Listener
+
+
+async def _look_at_the_end(transport: Any) -> None:
+    with contextlib.suppress(Exception):
+        await transport.wait_disconnected()
 
 
 class _Pieces:
