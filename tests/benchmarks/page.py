@@ -21,20 +21,25 @@ SETS = {
     "streams": "Streams, a message from the socket to the consumer",
 }
 REASONS = {
-    "transport.session": "Signing, limiter, breaker, retry, what is noted of the answer and "
+    "streams.alpaca.callback": "Of a message with nine others in its frame, a quarter is decoding; "
+    "the rest is making the row, with exact time, and finding and calling its consumer.",
+    "streams.polygon.callback": "The same.",
+    "transport.session": "One call at a time pays for waking up, whatever the client: the least "
+    "that a GET costs is more than half of the target already.",
+    "transport.session_raw": "Signing, limiter, breaker, retry, what is noted of the answer and "
     "decoding are Python on top of `exchange`; the difference of the two lines is their price.",
-    "transport.session_raw": "The same.",
     "transport.aiohttp": "The same; aiohttp's line has none of it.",
     "transport.door": "What is left is httpx's own: URL, headers, request and response objects.",
     "transport.gather1000": "The server's 100 ms, and the CPU of 1,000 calls on a shared core.",
-    "vendors.alpaca.quote": "The session's price (above), the connector's, and a task for each "
-    "call: a crowd that asks the same is one request, also when its first caller leaves.",
-    "vendors.alpaca.quotes": "Each row becomes a `Quote` with nanoseconds, provider and feed, made "
-    "in Python from the decoded row; 1,000 symbols are 5 requests of 200.",
+    "vendors.alpaca.quote": "The session's price (above) and the connector's: some 70 functions a "
+    "call, which cost 17 us when they have just run and two to three times that when they have not.",
+    "vendors.alpaca.quotes": "Decoding a row takes 0.45 us, its exact time 0.2, making the `Quote` "
+    "0.2; the rest is the price of the requests, 1,000 symbols being 5 of 200.",
     "vendors.alpaca.bars": "Nearly half is the JSON decoder, a quarter the times; the rest is "
     "filling columns from rows.",
-    "vendors.alpaca.place_order": "Two rows in the journal, a task that outlives its caller, a "
-    "task for the request, an answer refused if it names a member twice, and exact numbers.",
+    "vendors.alpaca.place_order": "Two rows in the journal before the first byte, a task that "
+    "outlives its caller, a checked request, an answer refused if it names a member twice, and "
+    "exact numbers: some 165 functions, most of which have not run for a while.",
     "vendors.massive.snapshot": "A call's own cost, as for one quote.",
     "vendors.massive.snapshots": "A snapshot is six objects, each made in Python from the row.",
     "vendors.massive.aggregates": "As Alpaca's bars.",
@@ -46,10 +51,10 @@ REASONS = {
 }
 INTRO = """# Performance
 
-Measured on {date} by `python -m tests.benchmarks` with Python {python} on {system}, {cores} cores.
-**The machine was shared** with other work meanwhile: compare within a line, not between lines, and
-expect other figures elsewhere. This page is made from the program's rows; figures that miss their
-target are shown as they are.
+Measured on {date} by `python -m tests.benchmarks --pin` with Python {python} on {system}, {cores}
+virtual cores of a shared machine: compare within a line, not between lines, and expect other
+figures elsewhere. This page is made from the program's rows; figures that miss their target are
+shown as they are.
 
 {versions}
 
@@ -63,7 +68,8 @@ NOTES = {
 - `pool`, `exchange`: our connections, without and with headers and errors made ready, with the
   least that a GET costs in Python (a bare protocol and a parser).
 - `session`: a whole call with retry, breaker, limiter and redaction, with the same on stock httpx;
-  `session_raw`: with the least; `aiohttp`: with a bare `get` of aiohttp.
+  `session_raw`: with the least (the target is for one call at a time); `aiohttp`: with a bare `get`
+  of aiohttp (the target is for a hundred).
 - `door`: an ordinary `client.get` of our `httpx.AsyncClient`, with stock httpx; `stock_raw`: stock
   httpx with the least.
 - `gather1000`: 1,000 calls at once on a server that takes 100 ms, with the server's time; `opened`:
@@ -81,7 +87,8 @@ NOTES = {
 """,
     "vendors": """alpaca-py and massive are synchronous, and called as their documentation
 shows, against answers of the vendors' shapes; ours has all resilience on. Bars are columns with us,
-and a row becomes an object when it is asked for; theirs are objects at once.
+and a row becomes an object when it is asked for; theirs are objects at once. `quote.raw`: a whole
+quote with the least that a GET costs. `memory`: the most that a process of its own takes.
 """,
 }
 
