@@ -6,7 +6,7 @@ ConnectorError                   who, which call, how often, how long, with what
 │   └── RetiredError             the vendor is gone; the message says who replaces it
 ├── InvalidRequestError          refused here, before anything was sent (a ValueError)
 │   └── OrderLimitError          an order beyond the limits that you have set
-├── TradingHaltedError           no new orders until ``resume()``
+├── TradingHaltedError           no new orders until ``resume_trading()``
 ├── NoOrderUpdatesError          not placed: nobody would hear what becomes of it
 ├── NotSupportedError            this connector cannot do that; the message says who can
 ├── ConnectionError              the other side was not reached or went away (the builtin too)
@@ -186,7 +186,7 @@ class OrderLimitError(InvalidRequestError):
 
 
 class TradingHaltedError(ConnectorError):
-    """Trading is halted: no new order is accepted before ``resume()``."""
+    """Trading is halted: no new order is accepted before ``resume_trading()``."""
 
     default_outcome = Outcome.NOT_SENT
     is_permanent = True

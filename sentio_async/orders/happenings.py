@@ -98,7 +98,7 @@ class TradingResumed(Event):
 
 @dataclass(frozen=True, slots=True)
 class JournalFailed(Event):
-    """A row could not be written."""
+    """A row of the journal could not be written."""
 
     client_order_id: str
     reason: str

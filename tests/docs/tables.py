@@ -13,17 +13,20 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from sentio_async import errors
+from sentio_async import errors, events
 from sentio_async.config import ConnectorConfig, Timeouts, variables_of
 from sentio_async.connectors.alpaca.config import AlpacaConfig
 from sentio_async.connectors.email.config import EmailConfig
 from sentio_async.connectors.polygon.config import PolygonConfig
 from sentio_async.connectors.webhook.config import WebhookConfig
+from sentio_async.orders import happenings
 from sentio_async.orders.settings import BrokerConfig
+from sentio_async.streams import reports
 from tests.docs.pages import CHECKOUT
 
 CONFIGURATION = CHECKOUT / "docs" / "configuration.md"
 ERRORS = CHECKOUT / "docs" / "errors.md"
+RESILIENCE = CHECKOUT / "docs" / "resilience.md"
 # For settings whose name says it in the code, and does not in a table.
 MEANINGS = {
     "connect": "Opening a connection.",
@@ -53,7 +56,7 @@ MEANINGS = {
 NOT_FROM_ENVIRONMENT = frozenset(
     {"timeouts", "headers", "token_provider", "allowed_hosts", "allowed_ports"}
 )
-_SECONDS = re.compile(r"(_timeout|_seconds|_pause|_horizon)$")
+_SECONDS = re.compile(r"(_timeout|_seconds|_pause|_horizon|_every)$")
 
 
 def docstrings_of(kind: type[BaseModel]) -> Mapping[str, str]:
@@ -129,6 +132,19 @@ def tree_of_errors() -> str:
     return f"```text\n{text}\n```"
 
 
+def table_of_events() -> str:
+    """What listeners are told, by the module that it comes from."""
+    rows = ["| From | Event | What happened |", "|---|---|---|"]
+    for module in (events, happenings, reports):
+        kinds = [kind for kind in map(vars(module).get, module.__all__) if inspect.isclass(kind)]
+        for kind in kinds:
+            if issubclass(kind, events.Event) and kind is not events.Event:
+                text = (inspect.getdoc(kind) or "").split("\n\n")[0]
+                text = " ".join(text.split()).replace("``", "`")
+                rows.append(f"| `{module.__name__}` | `{kind.__name__}` | {text} |")
+    return "\n".join(rows)
+
+
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     CONFIGURATION: {
         "every connector": lambda: settings_of(ConnectorConfig),
@@ -140,6 +156,7 @@ TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
         "webhook": lambda: settings_of(WebhookConfig),
     },
     ERRORS: {"tree": tree_of_errors},
+    RESILIENCE: {"events": table_of_events},
 }
 
 

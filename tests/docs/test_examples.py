@@ -22,6 +22,7 @@ SEEN = {
     "place_and_watch_order": "filled: 5 at",
     "quotes_batch": "SymbolNotFoundError",
     "resilient_function": "not even tried",
+    "stream_quotes": "order: fill 1",
     "trading_engine": "embedded exchange",
 }
 
