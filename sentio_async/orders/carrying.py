@@ -63,6 +63,10 @@ class Carrier:
                 return
             async with twins:
                 await self._find_out(entry)
+        except asyncio.CancelledError:
+            # Not only by us: a program may cancel every task that there is.
+            self._left_off(entry)
+            raise
         except Exception as exc:
             log.exception("%s: order %s is left to the next start", self._desk.name, entry.id)
             entry.is_ambiguous = True
@@ -148,7 +152,7 @@ class Carrier:
         try:
             return await caller
         except asyncio.CancelledError:
-            if entry.callers == [caller] and not entry.attempts:
+            if not entry.attempts and all(each.done() for each in entry.callers):
                 # Nothing has left, and nobody wants it any more.
                 entry.is_given_up = True
             raise
@@ -228,6 +232,9 @@ class Carrier:
         if entry.is_open:
             # In a task of our own: who asks may leave half way.
             await asyncio.wait((self._desk.start(self._look_now(entry)),))
+        if entry.is_open and entry.task is not None and entry.task.done():
+            # Something has ended the task that carries it; it is not sent again.
+            self.resume(entry)
         if entry.is_open:
             await asyncio.wait((entry.watch(),), timeout=timeout)
         if entry.is_open:
@@ -250,15 +257,26 @@ class Carrier:
 
     async def drain(self) -> None:
         """Let orders that are being sent come to their end."""
-        busy = [e.task for e in self._desk.open if e.task and not e.is_told_unknown]
+        busy = [e.task for e in self._desk.waited_for if e.task and not e.is_told_unknown]
         if busy:
             await asyncio.wait(busy, timeout=DRAIN)
 
     def dismiss(self) -> None:
         """Tell those who still wait that the next start will find out."""
-        for entry in self._desk.open:
-            entry.tell_error(self.unknown(entry))
+        for entry in self._desk.waited_for:
+            if entry.is_open:
+                entry.tell_error(self.unknown(entry))
+            self._left_off(entry)
             entry.wake()
+
+    def _left_off(self, entry: Entry) -> None:
+        """Its task has ended early: what is known is told, what is not is not denied."""
+        if entry.is_open:
+            entry.is_ambiguous = entry.is_ambiguous or entry.attempts > 0
+        elif entry.error is not None:
+            entry.tell_error(entry.error)
+        else:
+            entry.tell(entry.order)
 
     async def settle_by_hand(self, entry: Entry, order: Order | None) -> None:
         """End it by a person's word."""

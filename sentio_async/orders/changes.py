@@ -44,8 +44,14 @@ class Replacement(Placement):
         return await self.desk.venue.replace(intent.order_id, intent.change)
 
     def is_ours(self, order: Order) -> bool:
-        """Every venue answers with what takes the order's place, or with the order itself."""
-        return True
+        """The answer has the id of the change, or is of the order or what takes its place.
+
+        Only where ids are shown can that be told; every other answer is taken.
+        """
+        if self.desk.venue.broker_class is not BrokerClass.UNIQUE:
+            return True
+        old = self.entry.intent.order_id
+        return order.client_order_id == self.entry.id or old in (order.id, order.replaces)
 
     async def candidates(self) -> Sequence[Order]:
         """The order that has taken the place of the other."""

@@ -120,6 +120,12 @@ class Desk:
         return [entry for entry in self.entries.values() if entry.is_open]
 
     @property
+    def waited_for(self) -> list[Entry]:
+        """The open ones, and those of which somebody is still to be told."""
+        known = self.entries.values()
+        return [each for each in known if each.is_open or each.callers or each.watchers]
+
+    @property
     def unknown_count(self) -> int:
         """How many callers were told that nobody knows, and still nobody does."""
         return sum(

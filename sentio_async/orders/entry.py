@@ -43,6 +43,8 @@ class Entry:
     is_sending: bool = False
     is_ambiguous: bool = False
     """A try may have arrived, and nobody has said so."""
+    has_new_id: bool = False
+    """Its id was made for it, so that nothing else can have it."""
     is_proved: bool = False
     """The venue said that it has seen the id."""
     is_told_unknown: bool = False

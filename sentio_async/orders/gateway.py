@@ -103,14 +103,18 @@ class OrderGateway:
         if not self._is_started:
             return
         self._is_started = False
-        await self._carrier.drain()
-        await self._let_go()
+        try:
+            await self._carrier.drain()
+        finally:
+            await self._let_go()
 
     async def _let_go(self) -> None:
         self.abandon()
-        await asyncio.gather(*self._desk.tasks, return_exceptions=True)
-        self._carrier.dismiss()
-        await self._desk.journal.close()
+        try:
+            await asyncio.gather(*self._desk.tasks, return_exceptions=True)
+        finally:
+            self._carrier.dismiss()
+            await self._desk.journal.close()
 
     def abandon(self) -> None:
         """End at once, as a killed process does: nothing more is written or sent."""
@@ -139,6 +143,7 @@ class OrderGateway:
         was not placed and never will be.
         """
         self._check_started()
+        is_new = order.client_order_id is None and intent_key is None
         order = self._with_id(order, intent_key)
         known = self._known(order, intent_key)
         if known is None:
@@ -149,6 +154,8 @@ class OrderGateway:
             self._desk.guard.check(order, now)
             own = order.client_order_id or ""
             known = self._begin(Kind.PLACE, own, order=order, key=intent_key)
+            # A look in the journal has no need of it: what was sent then may be ours in any case.
+            known.has_new_id = is_new
         return await self._placed(known)
 
     def _placed(self, entry: Entry) -> Coroutine[Any, Any, Order]:

@@ -69,7 +69,8 @@ class Placement:
         delay = policy.pause(number)
         if not entry.needs_look or self._may_send_again():
             # Two processes that failed together must not come back together.
-            delay = max(self._asked_wait, delay * random.uniform(0.5, 1.0))  # noqa: S311
+            left = entry.deadline - self.desk.now()
+            delay = max(min(self._asked_wait, left), delay * random.uniform(0.5, 1.0))  # noqa: S311
             self._asked_wait = 0.0
         await self.desk.clock.sleep(delay)
 
@@ -278,7 +279,8 @@ class Placement:
     def _is_of_before(self, order: Order) -> bool:
         """The id was used for another order, before this intent was first sent."""
         entry = self.entry
-        may_be_ours = entry.is_ambiguous or entry.intent.intent_key is not None
+        is_certain = entry.is_ambiguous or entry.has_new_id
+        may_be_ours = is_certain or entry.intent.intent_key is not None
         return entry.is_proved and not may_be_ours and not self._is_new(order)
 
     def _not_found(self, started: float) -> Verdict | None:

@@ -134,6 +134,9 @@ class Stopper:
         if not order.filled_qty:
             return
         entry.filled = {**entry.filled, order.id: order.filled_qty}
-        problem = overfill(entry.intent.order, sum(entry.filled.values(), Decimal(0)))
+        try:
+            problem = overfill(entry.intent.order, sum(entry.filled.values(), Decimal(0)))
+        except ArithmeticError:
+            problem = f"{order.symbol}: what was filled cannot be added up"
         if problem is not None:
             self.halt_soon(problem)

@@ -27,6 +27,7 @@ def test_of_a_new_intent_nothing_is_known():
         "entered_after": 5.0,
         "error": None,
         "filled": {},
+        "has_new_id": False,
         "is_ambiguous": False,
         "is_given_up": False,
         "is_proved": False,
