@@ -32,7 +32,7 @@ REASONS = {
     "transport.door": "What is left is httpx's own: URL, headers, request and response objects.",
     "transport.gather1000": "The server's 100 ms, and the CPU of 1,000 calls on a shared core.",
     "vendors.alpaca.quote": "The session's price (above) and the connector's: some 70 functions a "
-    "call, which cost 17 us when they have just run and two to three times that when they have not.",
+    "call, which cost 17 us when they have just run and two to three times that otherwise.",
     "vendors.alpaca.quotes": "Decoding a row takes 0.45 us, its exact time 0.2, making the `Quote` "
     "0.2; the rest is the price of the requests, 1,000 symbols being 5 of 200.",
     "vendors.alpaca.bars": "Nearly half is the JSON decoder, a quarter the times; the rest is "
