@@ -116,8 +116,14 @@ class Book:
             self._asked.pop(topic, None)
 
     def confirm(self, topics: Iterable[Topic]) -> list[Topic]:
-        """The venue will send these; the ones that are new."""
-        fresh = [topic for topic in topics if topic not in self._confirmed]
+        """The venue will send these; the ones that are new.
+
+        An answer to what was given up since is none: the venue is about to stop sending it.
+        """
+        questions = self._asked.keys() | self._unanswered | self._refused.keys()
+        return self._confirm([topic for topic in topics if topic in questions])
+
+    def _confirm(self, fresh: list[Topic]) -> list[Topic]:
         for topic in fresh:
             self._asked.pop(topic, None)
             self._unanswered.discard(topic)
@@ -130,7 +136,7 @@ class Book:
         """The venue has listed everything that it sends; the ones that are new."""
         listed = set(topics)
         self._confirmed &= listed
-        return self.confirm(topic for topic in listed)
+        return self._confirm([topic for topic in listed if topic not in self._confirmed])
 
     def refuse(self, reason: str) -> tuple[Topic, ...]:
         """The venue refused the oldest question that is open.

@@ -258,7 +258,14 @@ class KeepingQueue(Queue[R]):
             self._drained = None
         return row
 
+    def finish(self, error: BaseException | None = None) -> None:
+        """No more rows; nobody has to wait for this consumer."""
+        super().finish(error)
+        if self._drained is not None:
+            self._drained.set()
+            self._drained = None
+
     async def drained(self) -> None:
-        """Return when this consumer has caught up by half."""
+        """Return when this consumer has caught up by half, or has left."""
         if self._drained is not None:
             await self._drained.wait()

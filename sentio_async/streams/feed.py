@@ -112,10 +112,15 @@ class Feed:
         return True
 
     async def ready(self, topics: Sequence[Topic]) -> None:
-        """Return when the venue has confirmed these; raises what it said if it refused one."""
+        """Return when the venue has confirmed these; raises what it said if it refused one.
+
+        ConnectionError if nobody wants one of them any more.
+        """
         while True:
             if self._final is not None:
                 raise copy.copy(self._final)
+            if not self._book.wanted.issuperset(topics):
+                raise errors.ConnectionError("stream: closed", connector=self.name)
             for topic in topics:
                 if (reason := self._book.refusal(topic)) is not None:
                     raise _refusal(topic, reason, self.name)
@@ -151,6 +156,7 @@ class Feed:
         self._told.pop(consumer, None)
         self.let_go(consumer)
         self._sync_soon()
+        self._wake()
         if not self._book.is_wanted and self._task is not None and self._leaving is None:
             loop = self._task.get_loop()
             self._leaving = loop.call_later(self.settings.linger, self._leave)
@@ -307,11 +313,14 @@ class Feed:
 
     def changed(self) -> None:
         """Whoever waits for a topic has another look."""
+        self._wake()
+        self._tell_dropped()
+
+    def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        self._tell_dropped()
 
     def _tell_dropped(self) -> None:
         for consumer in self._topics:

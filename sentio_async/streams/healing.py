@@ -36,20 +36,29 @@ class Healer:
 
     def lost(self, topics: Iterable[Topic]) -> None:
         """The connection is gone: from here on these topics miss something."""
-        now = self._context.wall_ns()
-        for topic in topics:
-            route = self._context.router.route(topic)
-            if route is not None and route.gap_from_ns is None:
-                route.gap_from_ns = start_of(route.recent, now)
+        self.missing(topics)
         for task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
+
+    def missing(self, topics: Iterable[Topic]) -> None:
+        """The venue does not send these, whatever it sends besides."""
+        now = self._context.wall_ns()
+        for topic in topics:
+            route = self._context.router.route(topic)
+            if route is None or route.gap_from_ns is not None:
+                continue
+            channel = self._context.router.channels[topic.channel]
+            told = channel.others if channel.plan.has_many_symbols else route
+            # A connection may be dead for a while before that is noticed.
+            route.gap_from_ns = start_of(told.recent, route.confirmed_ns or now)
 
     def confirmed(self, topics: Iterable[Topic]) -> None:
         """The venue sends these again: deal with what was missed."""
         for topic in topics:
             route = self._context.router.route(topic)
             if route is not None:
+                route.confirmed_ns = self._context.wall_ns()
                 self._deal_with(route, self._context.router.channels[topic.channel].plan)
 
     def _deal_with(self, route: Route, plan: Plan) -> None:
@@ -66,6 +75,8 @@ class Healer:
             return
         route.gap_from_ns = gap.from_ns
         route.hold()
+        if (earlier := self._tasks.get(route.topic)) is not None:
+            earlier.cancel()
         task = asyncio.get_running_loop().create_task(self._fill(route, gap, plan))
         self._tasks[route.topic] = task
         task.add_done_callback(lambda done: self._forget(route.topic, done))
@@ -90,9 +101,8 @@ class Healer:
             await self._hand_on(route, gap, ())
             self._give_up(route, gap, reason)
             return
-        is_overfull = route.is_overfull
         count = await self._hand_on(route, gap, history)
-        if is_overfull:
+        if route.has_lost:
             self._give_up(route, gap, "more came meanwhile than there was room for")
         else:
             route.gap_from_ns = None
@@ -100,10 +110,7 @@ class Healer:
 
     async def _hand_on(self, route: Route, gap: Gap, history: Sequence[Any]) -> int:
         """History and what was held, in order, a piece at a time; the number of rows."""
-        held = list(route.held or ())
-        if route.held is not None:
-            route.held.clear()
-        rows = merged(route.known, history, held, gap.from_ns)
+        rows = merged(route.known, history, route.take_all_held(), gap.from_ns)
         route.tell_no_more(history)
         count, done = len(rows), 0
         try:

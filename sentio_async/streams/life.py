@@ -241,7 +241,13 @@ class Life:
 
     def _confirmed(self, topics: Sequence[Topic], *, is_all: bool) -> None:
         book = self._context.book
-        fresh = book.confirm_exactly(topics) if is_all else book.confirm(topics)
+        if is_all:
+            self._healer.missing(book.confirmed.difference(topics))
+            fresh = book.confirm_exactly(topics)
+            # What is wanted and not in the list is asked for again.
+            self.sync()
+        else:
+            fresh = book.confirm(topics)
         self._healer.confirmed(fresh)
         self._live_if_settled()
         self._owner.changed()

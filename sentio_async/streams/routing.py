@@ -39,6 +39,10 @@ class Route:
         """What arrives while a gap is being filled."""
         self.gap_from_ns: int | None = None
         """Where the gap begins, from the loss of the connection until it is dealt with."""
+        self.confirmed_ns: int | None = None
+        """When the venue last said that it sends this."""
+        self.has_lost = False
+        """Some of what was held had no room."""
         self._listening = self._to_all(())
         self.deliver: Target = self._listening
         """Takes a row; what it raises is for ``failed``."""
@@ -46,9 +50,10 @@ class Route:
         self._told: frozenset[Any] = frozenset()
         self._told_until = 0
         self._plan = plan
-        self._hold_limit = hold_limit
+        # Nothing that is essential is lost for want of room.
+        self._hold_limit = None if plan.is_essential else hold_limit
         self._failed = failed
-        self._is_remembered = False
+        self._keeps = False
         # Of rows that are told once the keys are kept, which is as good and much less.
         rows = min(plan.memory, _NEWEST) if plan.is_unique else plan.memory
         self._memory: deque[Any] = deque(maxlen=max(1, rows))
@@ -56,10 +61,10 @@ class Route:
     @property
     def recent(self) -> Sequence[Any]:
         """The last rows that were handed on, by which a gap knows where it begins."""
-        if self._plan.backfill is not None:
+        if self._keeps:
             return self._memory
         # Nothing is ever held here: what came was handed on.
-        return (self.last,) if self._is_remembered and self.last is not None else ()
+        return (self.last,) if self.last is not None else ()
 
     @property
     def known(self) -> set[Any]:
@@ -68,9 +73,8 @@ class Route:
 
     def hear(self, targets: Iterable[Target], *, is_remembered: bool) -> None:
         """Let these have the rows."""
-        self._is_remembered = is_remembered
-        keeps = is_remembered and self._plan.backfill is not None
-        everyone = (self._memory.append, *targets) if keeps else tuple(targets)
+        self._keeps = is_remembered and self._plan.backfill is not None
+        everyone = (self._memory.append, *targets) if self._keeps else tuple(targets)
         listening = self._to_all(everyone)
         self._listening = self._once(listening) if self._plan.is_unique else listening
         if self.held is None:
@@ -124,13 +128,8 @@ class Route:
     def hold(self) -> None:
         """Keep what arrives instead of handing it on."""
         if self.held is None:
-            self.held = deque(maxlen=self._hold_limit)
+            self.held, self.has_lost = deque(maxlen=self._hold_limit), False
         self.deliver = self.held.append
-
-    @property
-    def is_overfull(self) -> bool:
-        """As much is held as there is room for, so that some of it is lost."""
-        return self.held is not None and len(self.held) == self._hold_limit
 
     def hand_on(self, row: Any) -> None:
         """Give a row to everybody, although others are held."""
@@ -153,9 +152,15 @@ class Route:
 
     def take_held(self) -> list[Any]:
         """What was held, without what history has told."""
-        held = [row for row in self.held or () if key_of(row) not in self._told]
-        if self.held is not None:
-            self.held.clear()
+        return [row for row in self.take_all_held() if key_of(row) not in self._told]
+
+    def take_all_held(self) -> list[Any]:
+        """What was held; ``has_lost`` if there was more."""
+        if self.held is None:
+            return []
+        held = list(self.held)
+        self.has_lost = self.has_lost or len(held) == self._hold_limit
+        self.held.clear()
         return held
 
 
@@ -206,6 +211,9 @@ class Channel:
         route.consumers.remove(consumer)
         if not route.consumers and route is not self.others:
             del self._topics[symbol]
+        elif not route.consumers:
+            # Whoever wants everything again has missed nothing of what came before.
+            route.last = None
         self._connect()
 
     def _connect(self) -> None:
