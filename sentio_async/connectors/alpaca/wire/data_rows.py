@@ -23,7 +23,7 @@ from sentio_async.connectors.alpaca.wire.data_raw import (
     RawSnapshot,
     RawTrade,
 )
-from sentio_async.http.reading import read_rows
+from sentio_async.http.reading import ns_from_text, read_rows
 from sentio_async.http.times import ns_from_starts, ns_from_texts
 from sentio_async.models import (
     Bar,
@@ -260,7 +260,25 @@ def latest_quotes(raw: Latest, *, feed: Feed = ANY_FEED) -> Batch[Quote]:
 
 def latest_quote(raw: Any, *, feed: Feed = ANY_FEED) -> Quote | None:
     """The latest quote of one symbol; None when there is none."""
-    return None if raw.rows is None else read_quotes((raw.symbol,), (raw.rows,), feed)[0]
+    row = raw.rows
+    if row is None:
+        return None
+    # As read_quotes does, without a list of one: no call is made more often than this.
+    return Quote(
+        raw.symbol,
+        ns_from_text(row.t),
+        PROVIDER,
+        row.bp,
+        row.ap,
+        row.bs,
+        row.size_asked,
+        None if row.bx in _BLANK else row.bx,
+        None if row.ax in _BLANK else row.ax,
+        row.c if row.c.__class__ is tuple else _conditions(row.c),
+        row.z or None,
+        feed=feed.name,
+        is_delayed=feed.is_delayed,
+    )
 
 
 def latest_trade(raw: Any, *, feed: Feed = ANY_FEED) -> Trade | None:
