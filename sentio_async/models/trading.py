@@ -235,6 +235,9 @@ class Fill(Value):
     raw: Raw
 
 
+_EXECUTIONS = {"fill", "partial_fill"}
+
+
 class OrderUpdate(Value):
     """Something that happened to an order, and the order as it is since."""
 
@@ -272,8 +275,11 @@ class OrderUpdate(Value):
     @property
     def key(self) -> str:
         """By what it is known again: the execution, or what happened to which order when."""
-        if self.execution_id:
+        if self.execution_id and self.event in _EXECUTIONS:
             return self.execution_id
+        if self.execution_id:
+            # That an execution is taken back or put right is news.
+            return f"{self.execution_id} {self.event}"
         return f"{self.order.id} {self.event} {self.time_ns} {self.order.filled_qty}"
 
 

@@ -53,7 +53,7 @@ def key_of(row: Any) -> Any:
     """By what a row is known again."""
     execution = getattr(row, "execution_id", None)
     if execution:
-        return execution
+        return row.key
     trade = getattr(row, "id", None)
     if trade:
         # Trade ids are unique at one exchange, on one tape; a correction is another row.

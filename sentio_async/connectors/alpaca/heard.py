@@ -18,6 +18,8 @@ class Known:
     """What was told of one order."""
 
     state: tuple[str, Decimal] = ("", Decimal(0))
+    changed_ns: int = 0
+    """When the venue says that it became so; 0 if it does not say."""
     has_ended: bool = False
     told: Decimal = Decimal(0)
     """How much of it was told in executions, from the first one on."""
@@ -90,9 +92,9 @@ class Heard:
         if not order.is_final:
             # What is told late does not open again what has ended.
             if order.id in self.open:
-                known.state = _state(order)
+                known.state, known.changed_ns = _state(order), _changed_ns(order)
             return
-        known.state, known.has_ended = _state(order), True
+        known.state, known.changed_ns, known.has_ended = _state(order), _changed_ns(order), True
         self.open.pop(order.id, None)
         self._ended[order.id] = known
         if len(self._ended) > _ENDED:
@@ -102,6 +104,15 @@ class Heard:
         """Exactly this was told already."""
         known = self.get(order.id)
         return known is not None and known.state == _state(order)
+
+    def is_older(self, order: Order) -> bool:
+        """It was so before it became what was told."""
+        known = self.get(order.id)
+        if known is None:
+            return False
+        if known.has_ended and not order.is_final:
+            return True
+        return 0 < _changed_ns(order) < known.changed_ns
 
     def is_news(self, order: Order) -> bool:
         """It changed since it was told of, or was filled by executions that were not told."""
@@ -127,6 +138,10 @@ class Heard:
             and fill.cumulative_qty is not None
             and (fill.cumulative_qty <= known.told)
         )
+
+
+def _changed_ns(order: Order) -> int:
+    return order.nanoseconds.get("updated_at", 0)
 
 
 def _state(order: Order) -> tuple[str, Decimal]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +28,8 @@ from sentio_async.streams import Feed, Gap, Plan, World, reports
 from sentio_async.streams.dialect import Lane
 
 __all__ = ["OrderFeed"]
+
+log = logging.getLogger("sentio_async.streams")
 
 _MARGIN = timedelta(minutes=5)
 """How far before the loss is looked: clocks differ, and the venue may have been late."""
@@ -82,8 +85,12 @@ class OrderFeed:
         await self.feed.aclose()
 
     def _tell(self, order: Order) -> None:
-        for listener in self.listeners:
-            listener(order)
+        for listener in list(self.listeners):
+            try:
+                listener(order)
+            except Exception:
+                # The update is handed on all the same.
+                log.exception("%s: a listener failed", self._config.label)
 
     def _make(self) -> Feed:
         dialect = AlpacaOrderDialect(self._config.order_stream, keys_of(self._config))
@@ -162,7 +169,12 @@ class OrderFeed:
         listed.add(order.id)
 
     def _news(self, now: dict[str, Order], gap: Gap) -> list[OrderUpdate]:
-        fresh = [order for order in now.values() if not self._heard.is_known(order)]
+        # The stream may have told more of an order since it was asked for.
+        fresh = [
+            order
+            for order in now.values()
+            if not self._heard.is_known(order) and not self._heard.is_older(order)
+        ]
         for order in fresh:
             self._heard.note(order)
             self._tell(order)

@@ -227,3 +227,55 @@ async def test_executions_before_the_stream_was_wanted_are_no_news_after_a_loss(
 
     assert [update for update in scene.updates if update.is_fill] == []
     await scene.stream.aclose()
+
+
+async def test_an_order_as_it_was_before_the_stream_told_of_it_is_no_news():
+    scene, seen = Scene().listen(), []
+    scene.stream._source.listeners.append(seen.append)
+    first, later = "2026-11-24T15:00:01Z", "2026-11-24T15:00:02Z"
+    scene.books.orders = {"1": raw_order("1", updated_at=first)}
+    await until(lambda: scene.stream.is_current)
+    scene.venue.drop()
+    scene.books.orders = {"1": raw_order("1", "pending_new", updated_at=first)}
+    listed = scene.books.iter_fills
+
+    async def iter_fills(**filters):
+        await scene.tell("pending_cancel", raw_order("1", "pending_cancel", updated_at=later))
+        async for fill in listed(**filters):
+            yield fill
+
+    scene.books.iter_fills = iter_fills
+    await asyncio.sleep(0.1)
+    await until(lambda: scene.stream.is_current)
+
+    assert [update.event for update in scene.updates] == ["reconciled", "pending_cancel"]
+    assert [order.venue_status for order in seen] == ["new", "pending_cancel"]
+    await scene.stream.aclose()
+
+
+async def test_a_listener_that_fails_costs_no_update():
+    scene = Scene().listen()
+
+    def fail(order):
+        raise RuntimeError("this listener fails")
+
+    scene.stream._source.listeners.insert(0, fail)
+    scene.books.orders = {"1": raw_order("1")}
+    await asyncio.sleep(1)
+    await scene.tell("canceled", raw_order("1", "canceled"))
+
+    assert [update.event for update in scene.updates] == ["reconciled", "canceled"]
+    assert scene.venue.connections == 1
+    await scene.stream.aclose()
+
+
+async def test_an_execution_that_is_taken_back_is_told_although_it_is_known():
+    scene = Scene().listen()
+    await until(lambda: scene.stream.is_current)
+    told = {"execution_id": "e1", "price": "1.5", "qty": "2"}
+    await scene.tell("partial_fill", raw_order("1", "partially_filled", "2"), **told)
+    await scene.tell("trade_bust", raw_order("1", "new", "0"), **told)
+    await scene.tell("trade_bust", raw_order("1", "new", "0"), **told)
+
+    assert [update.event for update in scene.updates] == ["partial_fill", "trade_bust"]
+    await scene.stream.aclose()
