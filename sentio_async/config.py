@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, TypeVar
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -175,7 +176,16 @@ def _values(
     kind: type[ConnectorConfig], given: Mapping[str, Any], environ: Mapping[str, str] | None
 ) -> dict[str, Any]:
     values = _from_environment(kind, os.environ if environ is None else environ)
-    return values | {name: value for name, value in given.items() if value is not None}
+    meant = {n: v for n, v in given.items() if v is not None or _can_be_none(kind, n)}
+    return values | meant
+
+
+def _can_be_none(kind: type[ConnectorConfig], name: str) -> bool:
+    """None says something else there than nothing does: it switches off what is on."""
+    field = kind.model_fields.get(name)
+    return (
+        field is not None and field.default is not None and NoneType in get_args(field.annotation)
+    )
 
 
 def _from_environment(kind: type[ConnectorConfig], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -194,6 +204,15 @@ def variables_of(kind: type[ConnectorConfig], field: str) -> tuple[str, ...]:
     return (own, *kind.environment.get(field, ()))
 
 
+def _place(kind: type[ConnectorConfig], loc: tuple[int | str, ...]) -> str:
+    """The setting as its user wrote it: pydantic adds which of several types it tried."""
+    field = kind.model_fields.get(str(loc[0])) if loc else None
+    annotation = None if field is None else field.annotation
+    kinds = [each for each in get_args(annotation) if each is not NoneType]
+    is_choice = get_origin(annotation) in (Union, UnionType) and len(kinds) > 1
+    return ".".join(map(str, loc[:1] if is_choice else loc)) or "settings"
+
+
 def _explain(kind: type[ConnectorConfig], exc: ValidationError) -> str:
     """What is wrong with which setting, in one line and without the values given."""
     problems = [_explain_one(kind, error) for error in exc.errors(include_input=False)]
@@ -201,7 +220,7 @@ def _explain(kind: type[ConnectorConfig], exc: ValidationError) -> str:
 
 
 def _explain_one(kind: type[ConnectorConfig], error: Any) -> str:
-    field = ".".join(str(part) for part in error["loc"]) or "settings"
+    field = _place(kind, error["loc"])
     match error["type"]:
         case "missing":
             variables = " or ".join(variables_of(kind, field)[:3])

@@ -1,7 +1,7 @@
 """Settings come from three places, and a mistake is one line without a value."""
 
 import pickle
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pytest
 from pydantic import SecretStr
@@ -21,6 +21,8 @@ class ToyConfig(ConnectorConfig):
     key: SecretStr
     size: int = 1
     base_url: str = "https://toy.example"
+    every: float | None = 30.0
+    wait: float | Literal["p95"] | None = None
 
 
 def loaded(given=None, **environ):
@@ -58,6 +60,15 @@ def test_what_the_caller_gives_wins_then_ours_then_the_vendors_own():
     assert key({"key": None}) == "ours"
 
 
+def test_none_is_no_setting_except_where_it_switches_something_off():
+    none = dict.fromkeys(("name", "size", "base_url", "every", "wait"))
+    settings = loaded({"key": "k", **none}, SENTIO_TOY_EVERY="5", SENTIO_TOY_WAIT="2")
+
+    assert (settings.size, settings.base_url) == (1, "https://toy.example")
+    assert (settings.every, settings.wait) == (None, 2.0)
+    assert loaded({"key": "k"}).every == 30.0
+
+
 def test_an_empty_variable_is_no_setting():
     assert loaded(SENTIO_TOY_KEY="", TOY_KEY="theirs").key.get_secret_value() == "theirs"
 
@@ -77,6 +88,7 @@ MISTAKES = [
     ({"key": "k", "timeouts": {"reed": 1}}, "toy: timeouts.reed is not a setting of toy"),
     ({"key": "k", "base_url": "https://x\nPRIVATE"}, "toy: base_url: a URL must not contain"),
     ({"key": "k", "retry_attempts": 0}, "toy: retry_attempts: "),
+    ({"key": "k", "wait": "PRIVATE"}, "toy: wait: input should be a valid number"),
 ]
 
 
