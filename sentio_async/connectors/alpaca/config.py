@@ -78,7 +78,8 @@ class AlpacaConfig(BrokerConfig):
     """The limit of the data plan: 200 on Basic, 10,000 on Algo Trader Plus."""
     hedge_after: Annotated[float, Field(ge=0)] | Literal["p90", "p95", "p99"] | None = None
     """Ask for the latest of something a second time when no answer has come after so many seconds,
-    or when 95 of 100 (``p95``) would have; the first one counts.  Off if None."""
+    or when 95 of 100 would have (``p95``; ``p90`` and ``p99`` too); the first one counts.  Off if
+    None."""
     coalesce: bool = True
     """Calls about the latest of one symbol each, made in one turn of the loop, share a request; the
     first of them goes alone, at once."""

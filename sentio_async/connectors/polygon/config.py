@@ -41,7 +41,8 @@ class PolygonConfig(ConnectorConfig):
     base_url: str = "https://api.massive.com"
     """``https://api.polygon.io`` is still served under the same keys."""
     stream_url: str | None = None
-    """Where streams are, ``wss://``; the vendor's own host if None."""
+    """Where streams are, ``wss://``; if None the vendor's own host, or that of a ``base_url`` on
+    this machine."""
     delayed_stream: bool = False
     """Streams that are 15 minutes late, for plans without real-time data."""
     calendar: InstanceOf[Calendar] | str | None = Field(default=None, repr=False)
@@ -51,7 +52,8 @@ class PolygonConfig(ConnectorConfig):
     """Symbols in one snapshot request."""
     hedge_after: Annotated[float, Field(ge=0)] | Literal["p90", "p95", "p99"] | None = None
     """Ask for the latest of something a second time when no answer has come after so many seconds,
-    or when 95 of 100 (``p95``) would have; the first one counts.  Off if None."""
+    or when 95 of 100 would have (``p95``; ``p90`` and ``p99`` too); the first one counts.  Off if
+    None."""
     coalesce: bool = True
     """Calls about the snapshot of one stock each, made in one turn of the loop, share a request;
     the first of them goes alone, at once."""
