@@ -50,8 +50,6 @@ QueryValue = str | int | bool | Decimal | date | datetime | Enum | Iterable[Any]
 _SAFE_IN_PATH = ":@,=+$!*'()"
 _SAFE_IN_QUERY = ",:/"
 _MOST_NAMES = 1_000
-_MOST_KEPT = 500
-_TEXTS = frozenset({str, type(None)})
 _formatter = string.Formatter()
 
 
@@ -174,33 +172,15 @@ class Declared(Generic[P, T]):
         # What stands before each name, and the name; a last text has none.
         self._path = [(text, name) for text, name, _, _ in _formatter.parse(endpoint.path)]
         self._names = dict.fromkeys(name for _, name in self._path if name).keys()
-        self._is_kept = endpoint.shared
-        self._kept: dict[Any, Call[T]] = {}
         update_wrapper(self, build)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
         """The request for these arguments; raises InvalidRequestError if they cannot be sent."""
-        # The same prices are asked for over and over; texts alone tell two questions apart.
-        key = None
-        if self._is_kept and _TEXTS.issuperset(map(type, (*args, *kwargs.values()))):
-            key = (args, *kwargs.items())
-            call = self._kept.get(key)
-            if call is not None:
-                return call
         try:
-            call = self._made(self._build(*args, **kwargs))
+            return self._made(self._build(*args, **kwargs))
         except UnicodeEncodeError:
             error = errors.InvalidRequestError("a text has half a character, which cannot be sent")
-        else:
-            if key is not None:
-                self._keep(key, call)
-            return call
         raise error
-
-    def _keep(self, key: Any, call: Call[T]) -> None:
-        if len(self._kept) >= _MOST_KEPT:
-            self._kept.clear()
-        self._kept[key] = call
 
     def _made(self, parts: Parts) -> Call[T]:
         endpoint, headers, body = self.endpoint, parts.headers, None

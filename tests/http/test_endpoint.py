@@ -188,21 +188,3 @@ def test_half_a_character_is_refused_before_it_is_sent():
     for build in (lambda: parts("A", b="\ud800"), lambda: order({"symbol": "\ud800"})):
         with pytest.raises(errors.InvalidRequestError, match="half a character"):
             build()
-
-
-def test_the_same_texts_give_the_same_call_and_nothing_else_does():
-    prices = Api("prices")
-
-    @prices.get("/last/{symbol}", returns=str)
-    def last(symbol: str, **query) -> Parts:
-        return Parts(path={"symbol": symbol}, query=query)
-
-    assert last("A", feed="iex") is last("A", feed="iex")
-    assert last("A", feed="iex") is not last("A", feed="sip")
-    assert last("A", feed="iex") is not last("A", tape="iex")
-    # 1 == True, and they are written differently.
-    assert last("A", limit=1).target == "/last/A?limit=1"
-    assert last("A", limit=True).target == "/last/A?limit=true"
-    for number in range(1_200):
-        assert last(f"S{number}").target == f"/last/S{number}"
-    assert len(last._kept) <= 500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sentio_async import errors
@@ -18,6 +19,8 @@ from sentio_async.resilience.coalescing import Coalescer
 __all__ = ["AlpacaLatest"]
 
 T = TypeVar("T")
+
+_CALLS_KEPT = 1_000
 
 
 class AlpacaLatest(AlpacaDataExtras):
@@ -42,6 +45,10 @@ class AlpacaLatest(AlpacaDataExtras):
             is_busy = self._session.has_shared_reads
             return Coalescer(alone, together, is_busy=is_busy, clock=self._clock).get
 
+        # The same prices are asked for over and over: a call is made once for each symbol.
+        keep = lru_cache(maxsize=_CALLS_KEPT)
+        self._quote_call, self._trade_call = keep(self._sources.quote), keep(self._sources.trade)
+        self._bar_call = keep(self._sources.bar)
         self._quote = asking(self._quote_alone, self.get_quotes)
         self._trade = asking(self._trade_alone, self.get_trades)
         self._bar = asking(self._bar_alone, self.get_latest_bars)
@@ -90,13 +97,13 @@ class AlpacaLatest(AlpacaDataExtras):
         return await self._bar(check_symbol(symbol))
 
     def _quote_alone(self, symbol: str) -> Awaitable[Quote]:
-        return self._one(symbol, self._sources.quote(symbol))
+        return self._one(symbol, self._quote_call(symbol))
 
     def _trade_alone(self, symbol: str) -> Awaitable[Trade]:
-        return self._one(symbol, self._sources.trade(symbol))
+        return self._one(symbol, self._trade_call(symbol))
 
     def _bar_alone(self, symbol: str) -> Awaitable[Bar]:
-        return self._one(symbol, self._sources.bar(symbol))
+        return self._one(symbol, self._bar_call(symbol))
 
     async def _snapshot_alone(self, symbol: str) -> Snapshot:
         if kind_of(symbol) is Kind.OPTION:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from sentio_async import errors
@@ -40,6 +41,9 @@ from sentio_async.streams import FeedStatus, Policy, Subscription
 from sentio_async.streams.subscription import Part
 
 __all__ = ["PolygonData"]
+
+# The same prices are asked for over and over: a call is made once for each symbol.
+_stock_snapshot_of = lru_cache(maxsize=1_000)(wire.snapshots.stock_snapshot)
 
 
 class PolygonData(PolygonMarkets, PolygonReference):
@@ -140,7 +144,7 @@ class PolygonData(PolygonMarkets, PolygonReference):
         return await self._one_snapshot(symbol)
 
     def _one_stock(self, symbol: str) -> Awaitable[Snapshot]:
-        return self._about(symbol, wire.snapshots.stock_snapshot(symbol))
+        return self._about(symbol, _stock_snapshot_of(symbol))
 
     async def _one_snapshot(self, symbol: str) -> Snapshot:
         call = wire.latest.one_snapshot(symbol)
