@@ -22,9 +22,10 @@ __all__ = ["Coalescer"]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-_TURN = 0.001
+_TURN = 0.02
 """For so many seconds after the first call others are taken to belong to the same turn of the loop:
-asyncio does not tell, and being called back at its end costs a turn more."""
+asyncio does not tell, and being called back at its end costs a turn more.  The first of all calls
+takes some of that to get going."""
 
 
 class _Group(Generic[K, V]):

@@ -369,7 +369,7 @@ async def test_what_comes_a_moment_later_goes_along_and_after_a_while_does_not()
         await asyncio.sleep(seconds)
         return await vendor.get(number)
 
-    await asyncio.gather(vendor.get(1), later(2, 0.0005), later(3, 0.0005), later(4, 0.002))
+    await asyncio.gather(vendor.get(1), later(2, 0.01), later(3, 0.01), later(4, 0.03))
 
     assert vendor.requests == [1, [2, 3], 4]
 
