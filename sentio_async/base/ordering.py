@@ -296,9 +296,19 @@ class OrderCalls(BaseConnector):
         if gateway is not None and gateway.is_started:
             return gateway
         if self._starting is None or self._starting.done():
-            self._starting = asyncio.create_task(self._start())
+            self._starting = asyncio.create_task(self._start_or_say())
         # A caller that leaves stops nobody else from waiting for the same start.
         return await asyncio.shield(self._starting)
+
+    async def _start_or_say(self) -> OrderGateway:
+        try:
+            return await self._start()
+        except asyncio.CancelledError:
+            # Who waits for it was not cancelled, and nothing of theirs was sent.
+            text = "the connector was closed before it had found out about earlier orders"
+            raise errors.ConnectorError(
+                text, outcome=errors.Outcome.NOT_SENT, connector=self.name
+            ) from None
 
     async def _start(self) -> OrderGateway:
         settings = self._config if isinstance(self._config, BrokerConfig) else BrokerConfig()
@@ -336,6 +346,11 @@ class OrderCalls(BaseConnector):
             self._gateway.observe(order)
 
     async def _close(self) -> None:
+        starting, self._starting = self._starting, None
+        if starting is not None and not starting.done():
+            # It would hold on to the journal when nobody knows of it any more.
+            starting.cancel()
+            await asyncio.wait((starting,))
         gateway, self._gateway = self._gateway, None
         if gateway is not None:
             await gateway.stop()

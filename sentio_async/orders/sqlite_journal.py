@@ -12,11 +12,11 @@ import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
@@ -31,6 +31,8 @@ APPLICATION = 0x53454E54
 SCHEMA = 1
 _MAGIC = b"SQLite format 3\x00"
 _FINAL = tuple(step.value for step in Step if step.is_final)
+
+T = TypeVar("T")
 
 Durability = Literal["process", "power"]
 Batch = list[tuple[list[Record], asyncio.Future[None], asyncio.AbstractEventLoop]]
@@ -57,17 +59,18 @@ class SqliteJournal:
             raise errors.ConfigurationError(
                 f"journal: durability is 'process' or 'power', not {durability!r}"
             )
-        self.path = Path(path).expanduser()
+        self.path = _real(path)
         self._durability = durability
         self._keep = keep
         self._clock = clock
         self._locks: list[int] = []
+        self._unwritten: str | None = None
         self._writer: _Writer | None = None
 
     async def open(self, account: str) -> Sequence[Row]:
         """Take the file; raises ConfigurationError, with its path, when it cannot be used."""
         oldest = self._clock.utcnow() - self._keep
-        return await asyncio.to_thread(self._open, account, oldest.timestamp())
+        return await _seen_through(self._open, account, oldest.timestamp())
 
     def _open(self, account: str, oldest: float) -> list[Row]:
         try:
@@ -102,17 +105,30 @@ class SqliteJournal:
         """Why trading is halted, by this or another process; None when it is not."""
         # Asked before every order, and almost always absent.
         if not os.path.exists(self._halt_path):  # noqa: PTH110
-            return None
-        return Path(self._halt_path).read_text().strip() or "no reason given"
+            return self._unwritten
+        try:
+            reason = Path(self._halt_path).read_text("utf-8", "replace")
+        except FileNotFoundError:
+            # Resumed in this very moment.
+            return self._unwritten
+        except OSError as exc:
+            return f"nobody can read why: {exc}"
+        return reason.strip() or "no reason given"
 
     def set_halted(self, reason: str | None) -> None:
-        """Halt or resume; it holds over restarts."""
+        """Halt or resume; it holds over restarts.
+
+        Raises OSError when that cannot be written; a halt holds here all the same.
+        """
         path = Path(self._halt_path)
+        self._unwritten = reason
         if reason is None:
             path.unlink(missing_ok=True)
         else:
             path.touch(mode=0o600)
-            path.write_text(reason)
+            path.write_text(reason, "utf-8", "replace")
+        # From now on the file says so, and another process may take it away.
+        self._unwritten = None
 
     @property
     def _halt_path(self) -> str:
@@ -121,9 +137,29 @@ class SqliteJournal:
     async def close(self) -> None:
         """Write what is left, and let the file go."""
         writer, self._writer = self._writer, None
-        if writer is not None:
-            await asyncio.to_thread(writer.close)
+        if writer is None:
+            self._let_go()
+        else:
+            await _seen_through(self._close, writer)
+
+    def _close(self, writer: _Writer) -> None:
+        writer.close()
         self._let_go()
+
+
+async def _seen_through(work: Callable[..., T], *given: Any) -> T:
+    """What a thread gives; it has ended also when the caller is cancelled."""
+    working = asyncio.get_running_loop().run_in_executor(None, work, *given)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.gather(working, return_exceptions=True)
+        raise
+
+
+def _real(path: str | os.PathLike[str]) -> Path:
+    """The file itself: what lies beside it would not be found beside a link to it."""
+    return Path(os.path.realpath(Path(path).expanduser()))
 
 
 class _Writer:
@@ -161,17 +197,25 @@ class _Writer:
                 return
 
     def _commit(self, batch: Batch) -> None:
-        problem: Exception | None = None
+        problem = self._problem_with(batch)
+        if problem is not None and len(batch) > 1:
+            # What is wrong with one must not keep the others from being written.
+            for each in batch:
+                self._commit([each])
+            return
+        for _, done, loop in batch:
+            # Its loop may have ended meanwhile, and then nobody waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_tell, done, problem)
+
+    def _problem_with(self, batch: Batch) -> Exception | None:
         try:
             with _transaction(self._database):
                 for records, _, _ in batch:
                     self._database.executemany(_INSERT, records)
         except Exception as exc:  # noqa: BLE001 (told to who waits; the thread must live)
-            problem = exc
-        for _, done, loop in batch:
-            # Its loop may have ended meanwhile, and then nobody waits.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_tell, done, problem)
+            return exc
+        return None
 
 
 def _tell(done: asyncio.Future[None], problem: Exception | None) -> None:
@@ -229,6 +273,9 @@ def _take_lock(path: str | Path) -> int:
 
 def _open(path: Path, account: str, durability: Durability) -> sqlite3.Connection:
     is_new = not path.exists() or not path.stat().st_size
+    log = Path(f"{path}-wal")
+    if is_new and log.exists() and log.stat().st_size:
+        raise ValueError("is empty and its write-ahead log is not; both are left as they are")
     if is_new:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     else:
@@ -248,6 +295,8 @@ def _open(path: Path, account: str, durability: Durability) -> sqlite3.Connectio
 
 
 def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise ValueError("is no file; it is left as it is")
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ValueError("is not a journal; it is left as it is")
@@ -303,7 +352,7 @@ def _read(database: sqlite3.Connection) -> list[Row]:
 
 def read_journal(path: str | os.PathLike[str]) -> tuple[str, list[Row]]:
     """The account and the rows of a journal that another process may be using."""
-    file = Path(path).expanduser()
+    file = _real(path)
     try:
         if not file.exists():
             raise ValueError("there is no such file")

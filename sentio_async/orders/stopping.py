@@ -59,16 +59,22 @@ class Stopper:
 
     async def halt(self, reason: str) -> None:
         """Refuse new orders from now on, and cancel what is open."""
-        self._desk.journal.set_halted(reason)
+        self._set_halted(reason)
         self._announce(reason)
         await self._cancel_open()
 
     def halt_soon(self, reason: str) -> None:
         """The same from inside: refuse at once, cancel in the background."""
         if self._desk.journal.halted() is None:
-            self._desk.journal.set_halted(reason)
+            self._set_halted(reason)
             self._announce(reason)
             self._desk.start(self._cancel_open())
+
+    def _set_halted(self, reason: str) -> None:
+        try:
+            self._desk.journal.set_halted(reason)
+        except OSError:
+            log.exception("%s: the halt ends with this process", self._desk.name)
 
     def resume(self) -> None:
         """Accept new orders again."""

@@ -1,0 +1,171 @@
+"""A journal file on a bad day: full and read-only disks, links, leftovers, cancelled callers."""
+
+import asyncio
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from orders.venues import ScriptedVenue, an_order
+from sentio_async import errors
+from sentio_async.orders.journal import Row, Step
+from sentio_async.orders.rails import Rails
+from sentio_async.orders.sqlite_journal import SqliteJournal, read_journal
+
+ROW = Row("i", Step.SENT, 1.0, 1)
+BAD = Row("\ud800", Step.SENT, 1.0, 1)
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "here").mkdir()
+    return tmp_path / "here" / "orders"
+
+
+@pytest.fixture
+async def journal(path):
+    journal = SqliteJournal(path)
+    await journal.open("a")
+    yield journal
+    await journal.close()
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """A disk that has no room for another file."""
+
+    def touch(self, **_):
+        raise OSError(errno.ENOSPC, "no space left", str(self))
+
+    monkeypatch.setattr(Path, "touch", touch)
+
+
+def beside(path, end):
+    return Path(f"{path}{end}")
+
+
+async def test_a_halt_holds_when_it_cannot_be_written(journal, full, monkeypatch):
+    with pytest.raises(OSError, match="no space"):
+        journal.set_halted("drawdown")
+    assert journal.halted() == "drawdown"
+
+    journal.set_halted(None)
+    assert journal.halted() is None
+
+    monkeypatch.undo()
+    journal.set_halted("drawdown")
+    # Another process lets it go on.
+    SqliteJournal(journal.path).set_halted(None)
+    assert journal.halted() is None
+
+
+async def test_trading_halts_and_cancels_on_a_full_disk(started, path, full, caplog):
+    venue = ScriptedVenue()
+    gateway = await started(venue, SqliteJournal(path), rails=Rails(max_unknown=1))
+    order = await gateway.submit(an_order())
+
+    await gateway.halt("drawdown")
+
+    assert venue.sent("cancel") == [order.id]
+    with pytest.raises(errors.TradingHaltedError, match="drawdown"):
+        await gateway.submit(an_order())
+    assert "venue: the halt ends with this process" in caplog.messages
+    gateway.resume()
+    assert (await gateway.submit(an_order())).id == "v2"
+    # More is filled than was wanted.
+    gateway.observe(venue.orders["v2"].model_copy(update={"filled_qty": 11}))
+    assert gateway.halted == "ACME: 11 was filled for an order of 10"
+
+
+async def test_a_halt_of_which_nobody_can_read_why_is_a_halt(journal):
+    halt = beside(journal.path, ".halt")
+    halt.write_bytes(b"\xff!")
+    assert journal.halted() == "\ufffd!"
+    halt.unlink()
+    halt.mkdir()
+    assert journal.halted().startswith("nobody can read why: [Errno 21]")
+
+
+async def test_a_halt_that_is_taken_back_in_this_very_moment(journal, monkeypatch):
+    monkeypatch.setattr(os.path, "exists", lambda _: True)
+    assert journal.halted() is None
+
+
+async def test_a_reason_may_hold_any_letter(journal):
+    journal.set_halted("Kurs fällt \udcff")
+    assert journal.halted() == "Kurs fällt ?"
+
+
+async def test_a_row_that_cannot_be_kept_takes_no_other_with_it(journal):
+    told = await asyncio.gather(
+        *(journal.write(row) for row in (ROW, BAD, ROW)), return_exceptions=True
+    )
+
+    assert [type(each) for each in told] == [type(None), UnicodeEncodeError, type(None)]
+    assert read_journal(journal.path)[1] == [ROW, ROW]
+
+
+async def test_a_link_to_a_journal_is_that_journal(journal, tmp_path):
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "there" / "orders"
+    link.symlink_to(journal.path)
+
+    with pytest.raises(errors.ConfigurationError, match="another process"):
+        await SqliteJournal(link).open("a")
+    SqliteJournal(link).set_halted("drawdown")
+    assert journal.halted() == "drawdown"
+    await journal.write(ROW)
+    beside(journal.path, "-wal").write_bytes(b"x" * 32)
+    with pytest.raises(errors.ConfigurationError, match="log is damaged"):
+        read_journal(link)
+
+
+async def test_an_empty_file_with_a_log_beside_it_is_refused(path):
+    path.touch()
+    log = beside(path, "-wal")
+    log.write_bytes(b"rows")
+    with pytest.raises(errors.ConfigurationError, match="is empty and its write-ahead log is not"):
+        await SqliteJournal(path).open("a")
+    assert log.read_bytes() == b"rows"
+
+    log.write_bytes(b"")
+    journal = SqliteJournal(path)
+    await journal.open("a")
+    await journal.close()
+
+
+def test_a_pipe_is_no_journal(path):
+    os.mkfifo(path)
+    with pytest.raises(errors.ConfigurationError, match="is no file; it is left"):
+        read_journal(path)
+
+
+@pytest.mark.parametrize("name", ["_open", "_close"])
+async def test_who_leaves_while_the_file_is_opened_or_closed_leaves_no_lock(
+    path, monkeypatch, name
+):
+    begun, go = threading.Event(), threading.Event()
+    work = getattr(SqliteJournal, name)
+
+    def slow(self, *given):
+        begun.set()
+        go.wait(5)
+        return work(self, *given)
+
+    journal = SqliteJournal(path)
+    if name == "_close":
+        await journal.open("a")
+    monkeypatch.setattr(SqliteJournal, name, slow)
+    leaving = asyncio.ensure_future(journal.open("a") if name == "_open" else journal.close())
+    await asyncio.to_thread(begun.wait, 5)
+    leaving.cancel()
+    asyncio.get_running_loop().call_later(0.1, go.set)
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+
+    await journal.close()
+    journal = SqliteJournal(path)
+    await journal.open("a")
+    await journal.close()
