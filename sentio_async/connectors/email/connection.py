@@ -294,10 +294,11 @@ class Connection:
             self.cut()
             raise
         self.cut()
+        error = error_from(cause, phase, f"{self._config.host}:{self._config.effective_port}")
         if phase is Phase.AUTH:
             # The frames below hold the password.
-            raise error_from(cause, phase)
-        raise error_from(cause, phase) from cause
+            raise error
+        raise error from cause
 
     @property
     def _has_more(self) -> bool:

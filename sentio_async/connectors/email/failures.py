@@ -28,8 +28,8 @@ def gone(phase: Phase) -> errors.ConnectionError:
     )
 
 
-def error_from(exc: Exception, phase: Phase) -> errors.ConnectorError:
-    """Our error for a failure before the message was handed over."""
+def error_from(exc: Exception, phase: Phase, server: str) -> errors.ConnectorError:
+    """Our error for a failure before the message was handed over; ``server`` is host and port."""
     if isinstance(exc, aiosmtplib.SMTPResponseException):
         return error_for(clean_reply(exc.code, exc.message), phase)
     for cause in _causes(exc):
@@ -54,7 +54,7 @@ def error_from(exc: Exception, phase: Phase) -> errors.ConnectorError:
     if isinstance(exc, ValueError) and not isinstance(exc, OSError):
         return errors.InvalidRequestError(f"{phase.value}: cannot be sent", phase=phase.value)
     if phase is Phase.CONNECT:
-        return errors.ConnectionError(f"cannot connect: {_words(exc)}", **known)
+        return errors.ConnectionError(f"{server}: cannot connect: {_words(exc)}", **known)
     return gone(phase)
 
 

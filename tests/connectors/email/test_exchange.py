@@ -263,6 +263,7 @@ async def test_nobody_there_is_said_and_known_not_to_have_been_sent(exchange):
 
     assert caught.value.outcome is Outcome.NOT_SENT
     assert caught.value.phase == "CONNECT"
+    assert f"{settings['host']}:{settings['port']}: " in caught.value.message
 
 
 async def test_after_any_number_of_cancels_every_mail_is_the_one_its_receipt_says(exchange):
