@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -19,6 +20,8 @@ log = logging.getLogger("sentio_async.streams")
 
 _ON_ITS_WAY = 2.0
 """Seconds that the stream may be later than the answer to a request."""
+_SKEW = timedelta(seconds=10)
+"""By how much the venue's clock may differ from ours."""
 _AT_ONCE = 25
 """Orders in no list that are asked for one by one each time."""
 
@@ -84,33 +87,41 @@ class Lookout:
             self._task = None
 
     async def _run(self) -> None:
+        begun = looked = self._clock.utcnow()
         while self._owner.is_wanted:
             await self._clock.sleep(self._every)
             if not self._owner.is_current or not self._heard.open:
                 continue
+            since, now = max(begun, looked - _SKEW), self._clock.utcnow()
             try:
-                untold = await self._look()
+                untold = await self._look(since)
             except Exception as exc:  # noqa: BLE001 (whatever it is, the next look may do better)
                 log.warning("open orders could not be asked for: %s", exc)
                 continue
+            looked = now
             if untold and self._owner.is_current:
                 self._owner.was_silent(untold)
 
-    async def _look(self) -> int:
+    async def _look(self, since: datetime) -> int:
         """How many orders are not as they were told, and stay so for a moment."""
         suspects: dict[str, tuple[str, Decimal, Decimal] | None] = {}
-        async for order in self._listed():
+        async for order in self._listed(since):
             if self._heard.is_untold(order):
                 suspects[order.id] = self._told_of(order.id)
         if suspects:
             await self._clock.sleep(_ON_ITS_WAY)
         return sum(self._told_of(order_id) == told for order_id, told in suspects.items())
 
-    async def _listed(self) -> AsyncIterator[Order]:
+    async def _listed(self, since: datetime) -> AsyncIterator[Order]:
         tracked, listed = set(self._heard.open), set[str]()
         async for order in self._books.iter_orders(status="open"):
             listed.add(order.id)
             yield order
+        # Somebody else's may have begun and ended since the last look.
+        async for order in self._books.iter_orders(status="all", after=since):
+            if order.is_final and order.id not in listed:
+                listed.add(order.id)
+                yield order
         # They have ended, or are the held exits of a bracket, which are in no list of open orders.
         absent = sorted(tracked - listed)
         self._turn %= max(1, len(absent))
