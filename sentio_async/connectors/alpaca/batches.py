@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from sentio_async import errors
@@ -18,9 +19,13 @@ __all__ = ["MOST_DROPPED", "ask_about", "not_found", "raise_about", "send_about"
 T = TypeVar("T")
 
 Fetch = Callable[[Sequence[str]], Awaitable[Batch[T]]]
+_Question = tuple[dict[str, errors.InvalidRequestError | None], tuple[tuple[str, ...], ...]]
+"""Each symbol with what speaks against it, and those that are asked about, by request."""
 
 MOST_DROPPED = 25
 """Bad symbols of one request that are dropped, one request each, before it is given up."""
+_MOST_KEPT = 1_000
+"""Longer lists are looked at anew each time."""
 
 
 async def ask_about(
@@ -30,34 +35,57 @@ async def ask_about(
 
     ``most`` is how many symbols one call may name, if less than usual.
     """
-    asked = sorted_out(symbols)
-    results: dict[str, T | errors.ConnectorError] = {}
-    if any(asked.values()):
-        results.update((name, refusal) for name, refusal in asked.items() if refusal)
-    wanted = [name for name in asked if name not in results] if results else asked
-    packs = list(pack(wanted, most))
-
-    async def one(batch: Sequence[list[str]]) -> dict[str, T | errors.ConnectorError]:
-        return await _ask_dropping(batch[0], fetch)
-
-    # All at once: how many requests are under way is the session's to limit, by priority.
-    for _, answer in await gather_batches(packs, 1, one, at_once=max(1, len(packs))):
-        if isinstance(answer, Exception):
-            raise answer
-        results.update(answer)
-    if list(results) == list(asked):
+    names = symbols if isinstance(symbols, str) else tuple(symbols)
+    known = _known(names, most) if len(names) <= _MOST_KEPT else None
+    asked, packs = known or _packed(names, most)
+    if len(packs) == 1:
+        results = await _ask_dropping(packs[0], fetch)
+    else:
+        results = await _ask_side_by_side(packs, fetch)
+    if len(results) == len(asked) and list(results) == list(asked):
         return Batch(results)
+    results.update((name, refusal) for name, refusal in asked.items() if refusal)
     # Absent, not falsy: a series without bars is an answer.
     for name in [name for name in asked if name not in results]:
         results[name] = not_found(name)
     return Batch({name: results[name] for name in asked})
 
 
+def _packed(names: Iterable[str], most: int | None) -> _Question:
+    """Each symbol with what speaks against it, and the others in packs."""
+    asked = sorted_out(names)
+    wanted = [name for name, refusal in asked.items() if refusal is None]
+    return asked, tuple(tuple(names) for names in pack(wanted, most))
+
+
+@lru_cache(maxsize=16)
+def _known(names: Iterable[str], most: int | None) -> _Question | None:
+    """The same for symbols with which nothing is wrong: often they are asked about again."""
+    asked, packs = _packed(names, most)
+    return None if any(asked.values()) else (asked, packs)
+
+
+async def _ask_side_by_side(
+    packs: Sequence[Sequence[str]], fetch: Fetch[T]
+) -> dict[str, T | errors.ConnectorError]:
+    """All at once: how many requests are under way is the session's to limit, by priority."""
+
+    async def one(batch: Sequence[Sequence[str]]) -> dict[str, T | errors.ConnectorError]:
+        return await _ask_dropping(batch[0], fetch)
+
+    results: dict[str, T | errors.ConnectorError] = {}
+    for _, answer in await gather_batches(packs, 1, one, at_once=max(1, len(packs))):
+        if isinstance(answer, Exception):
+            raise answer
+        results.update(answer)
+    return results
+
+
 async def _ask_dropping(
     symbols: Sequence[str], fetch: Fetch[T]
 ) -> dict[str, T | errors.ConnectorError]:
     """Asks again without a symbol that Alpaca names as invalid, a bounded number of times."""
-    wanted = list(symbols)
+    wanted = symbols
     results: dict[str, T | errors.ConnectorError] = {}
     while wanted:
         try:
@@ -66,12 +94,12 @@ async def _ask_dropping(
             bad = _named_in(exc, wanted)
             if bad is None or len(results) == MOST_DROPPED:
                 return {**results, **dict.fromkeys(wanted, exc)}
-            wanted.remove(bad)
+            wanted = tuple(name for name in wanted if name != bad)
             results[bad] = not_found(bad, exc)
         except errors.ConnectorError as exc:
             return {**results, **dict.fromkeys(wanted, exc)}
         else:
-            return {**results, **found.to_dict()}
+            return {**results, **found.to_dict()} if results else found.to_dict()
     return results
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -42,8 +42,8 @@ class AlpacaRates(DataProviderConnector):
         *,
         most: int | None = None,
     ) -> Batch[T]:
-        async def fetch(names: Sequence[str]) -> Batch[T]:
-            return await self._session.send(ask(names))
+        def fetch(names: Sequence[str]) -> Awaitable[Batch[T]]:
+            return self._session.send(ask(names))
 
         return await ask_about(symbols, fetch, most=most)
 

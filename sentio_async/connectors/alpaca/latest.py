@@ -20,7 +20,14 @@ __all__ = ["AlpacaLatest"]
 
 T = TypeVar("T")
 
-_CALLS_KEPT = 1_000
+_CALLS_KEPT, _LISTS_KEPT = 1_000, 32
+
+
+def _keeping(
+    ask: Callable[[Sequence[str]], Call[Batch[T]]],
+) -> Callable[[Sequence[str]], Call[Batch[T]]]:
+    """The same for tuples of symbols, which are often asked about again."""
+    return lru_cache(maxsize=_LISTS_KEPT)(ask)
 
 
 class AlpacaLatest(AlpacaDataExtras):
@@ -49,6 +56,9 @@ class AlpacaLatest(AlpacaDataExtras):
         keep = lru_cache(maxsize=_CALLS_KEPT)
         self._quote_call, self._trade_call = keep(self._sources.quote), keep(self._sources.trade)
         self._bar_call = keep(self._sources.bar)
+        self._quotes_call = _keeping(self._sources.quotes)
+        self._trades_call = _keeping(self._sources.trades)
+        self._bars_call = _keeping(self._sources.bars)
         self._quote = asking(self._quote_alone, self.get_quotes)
         self._trade = asking(self._trade_alone, self.get_trades)
         self._bar = asking(self._bar_alone, self.get_latest_bars)
@@ -60,15 +70,15 @@ class AlpacaLatest(AlpacaDataExtras):
         Each has its quote or its own error.  A symbol that Alpaca calls invalid is dropped and
         the rest is asked for again, up to 25 times a request.
         """
-        return await self._ask_about(symbols, self._sources.quotes)
+        return await self._ask_about(symbols, self._quotes_call)
 
     async def get_trades(self, symbols: Iterable[str]) -> Batch[Trade]:
         """The last trades of many symbols, as ``get_quotes``."""
-        return await self._ask_about(symbols, self._sources.trades)
+        return await self._ask_about(symbols, self._trades_call)
 
     async def get_latest_bars(self, symbols: Iterable[str]) -> Batch[Bar]:
         """The latest minute bars of many stocks or pairs, as ``get_quotes``."""
-        return await self._ask_about(symbols, self._sources.bars)
+        return await self._ask_about(symbols, self._bars_call)
 
     async def get_snapshots(self, symbols: Iterable[str]) -> Batch[Snapshot]:
         """Everything that is latest about many symbols, as ``get_quotes``.
