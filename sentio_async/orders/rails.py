@@ -7,6 +7,7 @@ intent may fill, and a halt as soon as too much is unknown.
 from __future__ import annotations
 
 import logging
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +15,12 @@ from decimal import Decimal
 
 from sentio_async import errors
 from sentio_async.models.trading import OrderChange, OrderRequest
+from sentio_async.models.words import OrderSide
 
 __all__ = ["Guard", "PriceOf", "Rails", "overfill"]
+
+_OPTION = re.compile(r"[A-Z.]{1,6}[0-9]{6}[CP][0-9]{8}")
+_SHARES_OF_A_CONTRACT = 100
 
 log = logging.getLogger("sentio_async")
 
@@ -79,6 +84,8 @@ class Guard:
         most = self._rails.max_qty
         if most is not None and change.qty is not None and change.qty > most:
             raise errors.OrderLimitError(f"qty: {change.qty} is above the rail of {most}")
+        if change.qty is not None and change.limit_price is not None:
+            self._check_worth(change.qty * abs(change.limit_price))
         return None
 
     def _check_notional(self, order: OrderRequest, most: Decimal) -> None:
@@ -88,20 +95,31 @@ class Guard:
                 f"{order.symbol}: no price to hold against the rail of {most} (max_notional); "
                 "give a limit_price, or say what it costs by price_of"
             )
-        if worth > most:
+        self._check_worth(worth)
+
+    def _check_worth(self, worth: Decimal) -> None:
+        most = self._rails.max_notional
+        if most is not None and worth > most:
             raise errors.OrderLimitError(f"notional: {worth} is above the rail of {most}")
 
     def _worth(self, order: OrderRequest) -> Decimal | None:
         if order.qty is None:
             return order.notional
-        price = order.limit_price or order.stop_price
-        if price is None:
-            price = self._known_price(order.symbol)
-        return None if price is None else abs(price) * order.qty
+        price = self._price(order)
+        return None if price is None else price * order.qty * _units(order)
+
+    def _price(self, order: OrderRequest) -> Decimal | None:
+        named = order.limit_price or order.stop_price
+        if order.limit_price and order.side is OrderSide.BUY:
+            return abs(order.limit_price)
+        # All others can fill at more than they name: a sale at 0.01 goes at what is bid.
+        known = self._known_price(order.symbol)
+        prices = [abs(price) for price in (named, known) if price]
+        return max(prices, default=None)
 
     def _known_price(self, symbol: str) -> Decimal | None:
         """What somebody else says; None when that is no price, so that the order is refused."""
-        if self._rails.price_of is None:
+        if self._rails.price_of is None or not symbol:
             return None
         try:
             known = self._rails.price_of(symbol)
@@ -109,7 +127,7 @@ class Guard:
         except Exception:
             log.exception("price_of(%r) failed", symbol)
             return None
-        return price if price is not None and price.is_finite() and price else None
+        return price if price is not None and price.is_finite() and price > 0 else None
 
     def _check_rate(self, symbol: str, most: int, now: float) -> None:
         sent = self._sent.setdefault(symbol, deque())
@@ -130,3 +148,9 @@ def overfill(wanted: OrderRequest | None, filled: Decimal) -> str | None:
     if wanted is None or wanted.qty is None or filled <= wanted.qty:
         return None
     return f"{wanted.symbol}: {filled} was filled for an order of {wanted.qty}"
+
+
+def _units(order: OrderRequest) -> int:
+    """How many times its price one of an order costs: options are quoted by the share."""
+    is_option = order.legs or _OPTION.fullmatch(order.symbol.strip().upper())
+    return _SHARES_OF_A_CONTRACT if is_option else 1

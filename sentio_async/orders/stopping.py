@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from sentio_async import errors
-from sentio_async.models.trading import Order
+from sentio_async.models.trading import CancelResult, Order
 from sentio_async.orders.desk import Desk
 from sentio_async.orders.happenings import TradingHalted, TradingResumed
 from sentio_async.orders.rails import overfill
@@ -109,11 +109,14 @@ class Stopper:
         desk = self._desk
         if isinstance(desk.venue, CancelsAll):
             try:
-                await desk.call(desk.venue.cancel_all(), desk.now() + desk.policy.call_timeout)
+                until = desk.now() + desk.policy.call_timeout
+                results = await desk.call(desk.venue.cancel_all(), until)
             except errors.ConnectorError as exc:
                 log.warning("%s: cancelling one by one, because all: %s", desk.name, exc)
             else:
-                return
+                if _all_accepted(results or ()):
+                    return
+                log.warning("%s: cancelling one by one what was not cancelled with all", desk.name)
         ids = await self._open_ids()
         await asyncio.gather(*(self._cancel_quietly(each) for each in ids))
 
@@ -146,3 +149,8 @@ class Stopper:
             problem = f"{order.symbol}: what was filled cannot be added up"
         if problem is not None:
             self.halt_soon(problem)
+
+
+def _all_accepted(results: Sequence[CancelResult]) -> bool:
+    """Also of those that could not be read nobody knows."""
+    return all(each.accepted for each in results) and not getattr(results, "skipped", ())

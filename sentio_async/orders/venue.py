@@ -7,7 +7,13 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
-from sentio_async.models.trading import Order, OrderChange, OrderRequest, Position
+from sentio_async.models.trading import (
+    CancelResult,
+    Order,
+    OrderChange,
+    OrderRequest,
+    Position,
+)
 
 __all__ = ["BrokerClass", "CancelsAll", "TellsPositions", "Venue"]
 
@@ -75,8 +81,8 @@ class Venue(Protocol):
 class CancelsAll(Protocol):
     """A venue that can cancel everything by one request; then a halt needs no more."""
 
-    async def cancel_all(self) -> None:
-        """Ask for every open order to be cancelled."""
+    async def cancel_all(self) -> Sequence[CancelResult] | None:
+        """Ask for every open order to be cancelled; the answer may say what came of each."""
         ...
 
 

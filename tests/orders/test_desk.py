@@ -17,6 +17,8 @@ from orders.venues import (
     unknown,
 )
 from sentio_async import errors
+from sentio_async.models.page import Rows, SkippedRow
+from sentio_async.models.trading import CancelResult
 from sentio_async.models.words import OrderStatus
 from sentio_async.orders.happenings import TradingHalted, TradingResumed
 from sentio_async.orders.journal import MemoryJournal
@@ -138,7 +140,7 @@ class CancelsAllVenue(ScriptedVenue):
         self.script["cancel_all"] = deque()
 
     async def cancel_all(self):
-        await self._do("cancel_all", None, lambda: None)
+        return await self._do("cancel_all", None, lambda: None)
 
 
 async def test_all_is_cancelled_within_the_time_of_one_look(started, caplog):
@@ -160,6 +162,24 @@ async def test_all_is_cancelled_within_the_time_of_one_look(started, caplog):
     assert seen == [13.0, 13.0]
     assert venue.sent("cancel") == ["v1"]
     assert "venue: cancelling one by one, because all: no word" in caplog.messages
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+async def test_what_is_not_cancelled_with_all_is_cancelled_one_by_one(started, caplog, is_read):
+    venue = CancelsAllVenue()
+    gateway = await started(venue)
+    await gateway.submit(MINE)
+    good = CancelResult(order_id="v0", accepted=True, status_code=200)
+    results = Rows([good, good.model_copy(update={"accepted": False})])
+    venue.say("cancel_all", lambda: results if is_read else Rows([good], [SkippedRow(1, "no id")]))
+    venue.say("cancel_all", lambda: Rows([good]))
+
+    await gateway.halt("drawdown")
+    assert venue.sent("cancel") == ["v1"]
+    assert "venue: cancelling one by one what was not cancelled with all" in caplog.messages
+
+    await gateway.halt("once more")
+    assert venue.sent("cancel") == ["v1"]
 
 
 async def test_open_orders_are_looked_for_a_day_before_the_first_that_is_open(started):

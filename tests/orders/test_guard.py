@@ -78,8 +78,71 @@ def test_what_is_said_of_an_order_above_the_rails():
 
 
 def test_a_price_below_zero_is_worth_as_much_as_one_above():
-    with pytest.raises(errors.OrderLimitError, match="notional: 90"):
-        Guard(Rails(max_notional=Decimal(89), price_of=lambda _: Decimal(-9))).check(an_order(), 0)
+    guard = Guard(Rails(max_notional=Decimal(89)))
+    for side in ("buy", "sell"):
+        with pytest.raises(errors.OrderLimitError, match="notional: 90"):
+            guard.check(a_limit(limit_price="-9", side=side), 0.0)
+
+
+def test_a_known_price_below_zero_is_none():
+    with pytest.raises(errors.OrderLimitError, match="no price"):
+        Guard(Rails(max_notional=Decimal(99), price_of=lambda _: Decimal(-9))).check(an_order(), 0)
+
+
+@pytest.mark.parametrize(
+    ("order", "worth"),
+    [
+        (an_order(side="sell", type="limit", limit_price="0.01"), "1000"),
+        (an_order(side="sell", type="limit", limit_price="101"), "1010"),
+        (an_order(type="stop", stop_price="1"), "1000"),
+        (an_order(side="sell", type="trailing_stop", trail_price="1"), "1000"),
+        (an_order(type="limit", limit_price="99"), None),
+    ],
+)
+def test_what_can_fill_at_more_than_it_names_is_held_against_the_known_price(order, worth):
+    guard = Guard(Rails(max_notional=Decimal(999), price_of=lambda _: Decimal(100)))
+    if worth is None:
+        guard.check(order, 0.0)
+        return
+    with pytest.raises(errors.OrderLimitError, match=f"notional: {worth} is above"):
+        guard.check(order, 0.0)
+
+
+def test_a_sale_without_a_known_price_is_worth_what_it_names():
+    Guard(Rails(max_notional=Decimal(90))).check(a_limit(side="sell"), 0.0)
+
+
+SPREAD = [
+    {"symbol": "ACME260320C00100000", "ratio_qty": 1, "side": "buy"},
+    {"symbol": "ACME260320C00110000", "ratio_qty": 1, "side": "sell"},
+]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        an_order("ACME260320C00100000", type="limit", limit_price="9"),
+        an_order(" acme260320c00100000", type="limit", limit_price="9", side="sell"),
+        an_order("", side=None, type="limit", limit_price="-9", order_class="mleg", legs=SPREAD),
+    ],
+)
+def test_options_are_quoted_by_the_share(order):
+    asked = []
+    guard = Guard(Rails(max_notional=Decimal(8999), price_of=asked.append))
+    with pytest.raises(errors.OrderLimitError, match="notional: 9000 is above"):
+        guard.check(order, 0.0)
+    assert "" not in asked
+    Guard(Rails(max_notional=Decimal(9000))).check(order, 0.0)
+
+
+def test_a_change_of_an_order_from_elsewhere_is_held_against_what_it_says():
+    guard = Guard(Rails(max_notional=Decimal(100)))
+
+    guard.check_change(None, OrderChange(qty="10", limit_price="-10"), 0.0)
+    guard.check_change(None, OrderChange(qty="11"), 0.0)
+    with pytest.raises(errors.OrderLimitError, match="notional: 110 is above the rail of 100"):
+        guard.check_change(None, OrderChange(qty="11", limit_price="-10"), 0.0)
+    Guard(Rails()).check_change(None, OrderChange(qty="11", limit_price="10"), 0.0)
 
 
 def test_only_what_was_wanted_may_be_filled():
