@@ -67,7 +67,7 @@ def test_what_is_said_of_an_order_above_the_rails():
         (
             an_order(),
             (
-                "ACME: no price to hold against the rail of 100 (max_notional); "
+                "ACME: no price to hold against the rail of 100 (max_order_notional); "
                 "give a limit_price, or say what it costs by price_of"
             ),
         ),
