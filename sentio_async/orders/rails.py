@@ -92,8 +92,8 @@ class Guard:
         worth = self._worth(order)
         if worth is None:
             raise errors.OrderLimitError(
-                f"{order.symbol}: no price to hold against the rail of {most} (max_order_notional); "
-                "give a limit_price, or say what it costs by price_of"
+                f"{order.symbol}: no price to hold against the rail of {most} "
+                "(max_order_notional); give a limit_price, or say what it costs by price_of"
             )
         self._check_worth(worth)
 
