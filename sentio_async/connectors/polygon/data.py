@@ -45,6 +45,27 @@ __all__ = ["PolygonData"]
 # The same prices are asked for over and over: a call is made once for each symbol.
 _stock_snapshot_of = lru_cache(maxsize=1_000)(wire.snapshots.stock_snapshot)
 
+_MOST_KEPT = 1_000
+"""Longer lists are looked at anew each time."""
+
+_Question = tuple[
+    Mapping[str, errors.InvalidRequestError | None], list[str], list[tuple[Call[Any], list[str]]]
+]
+"""Each ticker with what speaks against it, the others, and the calls that ask about them."""
+
+
+def _packed(tickers: Iterable[str], size: int) -> _Question:
+    asked = sorted_out(tickers)
+    wanted = [ticker for ticker, refusal in asked.items() if refusal is None]
+    return asked, wanted, wire.latest.packed(wanted, size=size)
+
+
+@lru_cache(maxsize=16)
+def _known(tickers: Iterable[str], size: int) -> _Question | None:
+    """The same for tickers with which nothing is wrong: often they are asked about again."""
+    question = _packed(tickers, size)
+    return None if any(question[0].values()) else question
+
 
 class PolygonData(PolygonMarkets, PolygonReference):
     """Quotes, trades, bars, snapshots and reference data of five markets.
@@ -85,6 +106,7 @@ class PolygonData(PolygonMarkets, PolygonReference):
         super().__init__(
             config, client=client, resources=resources, listeners=listeners, clock=clock
         )
+        self._size = self._config.batch_size
         alone, together = self._one_stock, self._snapshots_by_ticker
         # Of stocks only: other kinds have other answers when they are asked about together.
         is_busy = self._session.has_shared_reads
@@ -169,9 +191,9 @@ class PolygonData(PolygonMarkets, PolygonReference):
 
         Raises only when not one request was answered.
         """
-        asked = sorted_out(symbols)
-        wanted = [ticker for ticker, refusal in asked.items() if refusal is None]
-        packed = wire.latest.packed(wanted, size=self._config.batch_size)
+        names, size = symbols if isinstance(symbols, str) else tuple(symbols), self._size
+        known = _known(names, size) if len(names) <= _MOST_KEPT else None
+        asked, wanted, packed = known or _packed(names, size)
         if len(packed) == 1:
             answers = [await self._ask(packed[0][0])]
         else:

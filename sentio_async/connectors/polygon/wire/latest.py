@@ -97,7 +97,10 @@ def gathered(
             found.update(dict.fromkeys(chunk, answer))
         else:
             found.update(answer)
-    return Batch({ticker: found.get(ticker) or _unknown(ticker) for ticker in wanted})
+    tickers = list(wanted)
+    if len(found) == len(tickers) and list(found) == tickers:
+        return Batch(found)
+    return Batch({ticker: found.get(ticker) or _unknown(ticker) for ticker in tickers})
 
 
 def _unknown(ticker: str) -> errors.SymbolNotFoundError:
