@@ -105,6 +105,8 @@ class Feed:
 
     def is_current(self, topics: Iterable[Topic]) -> bool:
         """All of these are confirmed, and nothing that was missed is still being fetched."""
+        if self._life is None or self._life.socket is None:
+            return False
         for topic in topics:
             route = self._router.route(topic)
             if route is None or route.held is not None or topic not in self._book.confirmed:

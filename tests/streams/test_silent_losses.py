@@ -169,3 +169,24 @@ async def test_whoever_waits_for_a_topic_hears_that_it_is_wanted_no_more(how):
         with pytest.raises(errors.ConnectionError):
             await waiting
     await feed.aclose()
+
+
+async def test_nothing_is_current_from_the_moment_that_something_could_not_be_read():
+    venue, current = Venue(), []
+
+    async def nothing(gap):
+        return []
+
+    feed = a_feed(venue, plan=Plan(nothing, is_essential=True, memory=64))
+    stream = Subscription([(feed, topics("AAPL"))], Policy.KEEP)
+    await stream.ready()
+    assert stream.is_current
+
+    venue.live.say_bytes(b"[1]")
+    current.append(stream.is_current)
+    await asyncio.sleep(2)
+    current.append(stream.is_current)
+
+    assert current == [False, True]
+    await stream.aclose()
+    await feed.aclose()
