@@ -63,9 +63,17 @@ def read_row(record: Record) -> Row:
         at,
         attempt,
         None if intent is None else _read_intent(intent),
-        None if order is None else Order.model_validate(order),
+        None if order is None else Order.model_validate(_with_unsaid(order)),
         body.get("reason", ""),
     )
+
+
+_UNSAID = {"side": None, "type": None, "qty": None}
+"""What an order must have, if only as None: one by money has no quantity, a leg no type."""
+
+
+def _with_unsaid(order: dict[str, Any]) -> dict[str, Any]:
+    return {**_UNSAID, **order, "legs": [_with_unsaid(leg) for leg in order.get("legs", ())]}
 
 
 def _read_intent(plain: dict[str, Any]) -> Intent:

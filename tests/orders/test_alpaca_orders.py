@@ -65,6 +65,15 @@ async def test_one_order_over_a_restart(exchange, tmp_path):
         assert len(await broker.get_orders(status="all")) == 1
 
 
+async def test_an_order_by_money_is_known_after_a_restart(exchange, tmp_path):
+    settings = {"journal": tmp_path / "orders"}
+    same = {"side": "buy", "notional": 100, "intent_key": "rebalance 8"}
+    async with connected(exchange, **settings) as broker:
+        first = await broker.place_order("AAPL", **same)
+    async with connected(exchange, **settings) as broker:
+        assert (await broker.place_order("AAPL", **same)).id == first.id
+
+
 async def test_an_order_on_its_way_when_the_broker_is_closed_is_unknown_and_found(
     exchange, tmp_path, monkeypatch
 ):

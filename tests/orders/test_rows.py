@@ -1,5 +1,7 @@
 """Rows as text: a journal of today must be readable by every later version."""
 
+from decimal import Decimal
+
 import pytest
 
 from orders.venues import an_answer, an_order
@@ -85,6 +87,17 @@ async def test_what_an_order_does_not_have_is_not_written():
     assert text.startswith('{"order":{"id":"v1","client_order_id":"one","symbol":"ACME",')
     assert "null" not in text
     assert read_row(write_row(row)) == row
+
+
+async def test_an_order_may_lack_what_others_have():
+    by_money = an_answer(an_order(notional="100", client_order_id="one"), submitted_at=None)
+    leg = by_money.model_copy(update={"type": None, "qty": Decimal(1)})
+    parent = by_money.model_copy(update={"side": None, "legs": (leg, by_money)})
+
+    for order in (by_money, leg, parent):
+        row = Row("one", Step.ACKED, 1.5, 1, order=order)
+        assert "null" not in write_row(row)[4]
+        assert read_row(write_row(row)) == row
 
 
 @pytest.mark.parametrize("place", range(5))
