@@ -218,3 +218,19 @@ def test_help_needs_no_extra_but_its_own():
 
     assert result.returncode == 0
     assert "sim" in result.stdout
+
+
+def test_the_exchange_without_its_libraries_names_the_extra():
+    text = (
+        "import sys\n"
+        "sys.modules['starlette'] = None\n"
+        "from sentio_async.sim import FaultRule\n"
+        "from sentio_async.sim import Exchange\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    said = "ImportError: the embedded exchange needs the extra 'sim': pip install"
+    assert said in result.stderr.splitlines()[-1]
+    assert "line 4" in result.stderr

@@ -30,4 +30,8 @@ def __getattr__(name: str) -> Any:
     """Import on first use: the servers' libraries come with the extra `sim`."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as exc:
+        hint = "the embedded exchange needs the extra 'sim': pip install 'sentio-async[sim]'"
+        raise ImportError(f"{hint} ({exc})", name=exc.name) from exc
