@@ -36,8 +36,7 @@ class Desk:
         self._control = control
         self._unreadable = unreadable
         self._lane_of = {
-            kind: (lane.read, channels[lane.channel], channels[lane.channel].routes)
-            for kind, lane in lanes.items()
+            kind: (lane.read, channels[lane.channel]) for kind, lane in lanes.items()
         }.get
 
     def read(self, messages: Sequence[Any], received_ns: int) -> None:
@@ -48,13 +47,13 @@ class Desk:
             if lane is None:
                 self._control(raw)
                 continue
-            read, channel, routes = lane
+            read, channel = lane
             try:
                 row = read(raw, received_ns)
             except Exception as exc:  # noqa: BLE001 (one bad row is told of and costs no other)
                 self._unreadable(channel, exc)
                 continue
-            route = routes[row.symbol]
+            route = channel.route_of(row.symbol)
             route.last = channel.last = row
             deliver = route.deliver
             try:

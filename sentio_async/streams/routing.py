@@ -21,6 +21,8 @@ _BEHIND_NS = 1_000_000_000
 """How far behind its history a stream may be."""
 _NEWEST = 16
 """Rows that are enough to know where a gap begins."""
+_MOST_ROUTES = 20_000
+"""Symbols that nobody asked for by name and that are found at once."""
 
 Target = Callable[[Any], object]
 Failed = Callable[[Target, Exception], None]
@@ -74,8 +76,9 @@ class Route:
     def hear(self, targets: Iterable[Target], *, is_remembered: bool) -> None:
         """Let these have the rows."""
         self._keeps = is_remembered and self._plan.backfill is not None
-        everyone = (self._memory.append, *targets) if self._keeps else tuple(targets)
-        listening = self._to_all(everyone)
+        listening = self._to_all(tuple(targets))
+        if self._keeps:
+            listening = self._remembered(listening)
         self._listening = self._once(listening) if self._plan.is_unique else listening
         if self.held is None:
             self._open()
@@ -92,6 +95,18 @@ class Route:
                     self._failed(target, exc)
 
         return give
+
+    def _remembered(self, target: Target) -> Target:
+        remember, failed = self._memory.append, self._failed
+
+        def remember_and_give(row: Any) -> None:
+            remember(row)
+            try:
+                target(row)
+            except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+                failed(target, exc)
+
+        return remember_and_give
 
     def _open(self) -> None:
         self.deliver = self._unless_told if self._told else self._listening
@@ -164,17 +179,6 @@ class Route:
         return held
 
 
-class _Routes(dict[str, Route]):
-    """Routes by symbol; every other symbol has the route of everything."""
-
-    def __init__(self, others: Route) -> None:
-        super().__init__()
-        self.others = others
-
-    def __missing__(self, symbol: str) -> Route:
-        return self.others
-
-
 class Channel:
     """All topics of one kind of news."""
 
@@ -186,9 +190,12 @@ class Channel:
         self._hold_limit = hold_limit
         self._failed = failed
         self.others = self._new(EVERYTHING)
-        self.routes: dict[str, Route] = _Routes(self.others)
-        """Where a row goes, by its symbol: ``routes[symbol]`` is never missing."""
-        self._topics = self.routes if not plan.has_many_symbols else dict[str, Route]()
+        self.routes: dict[str, Route] = {}
+        """Where a row goes, by its symbol, as far as ``route_of`` was asked since a change.
+
+        It is a plain dict, for no other is as quick, and stays the same one.
+        """
+        self._topics: dict[str, Route] = {}
 
     def _new(self, symbol: str) -> Route:
         return Route(Topic(self.name, symbol), self.plan, self._hold_limit, self._failed)
@@ -196,6 +203,16 @@ class Channel:
     def find(self, symbol: str) -> Route | None:
         """The route of a topic that somebody wants."""
         return self.others if symbol == EVERYTHING else self._topics.get(symbol)
+
+    def route_of(self, symbol: str) -> Route:
+        """Where a row about this symbol goes."""
+        route = self.routes.get(symbol)
+        if route is None:
+            if len(self.routes) >= _MOST_ROUTES:
+                self.routes.clear()
+            named = None if self.plan.has_many_symbols else self._topics.get(symbol)
+            route = self.routes[symbol] = named or self.others
+        return route
 
     def add(self, symbol: str, consumer: Consumer[Any]) -> None:
         """One more consumer of a symbol, or of everything."""
@@ -217,6 +234,7 @@ class Channel:
         self._connect()
 
     def _connect(self) -> None:
+        self.routes.clear()
         everything = self.others.consumers
         if self.plan.has_many_symbols:
             self.others.hear((self._spread,), is_remembered=False)

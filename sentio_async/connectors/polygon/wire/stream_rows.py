@@ -37,31 +37,41 @@ _tickers: dict[tuple[str, str], str] = {}
 _MOST_KEPT = 10_000
 
 
-class _Codes(dict[int | None, str | None]):
+class _Codes:
     """Codes as text; exchanges and tapes are few, so each is made once."""
 
-    def __missing__(self, code: int) -> str:
+    def __init__(self, *nothing: int | None) -> None:
+        self.known: dict[int | None, str | None] = dict.fromkeys(nothing)
+
+    def __getitem__(self, code: int | None) -> str | None:
+        if code in self.known:
+            return self.known[code]
         text = str(code)
-        if len(self) < _MOST_KEPT:
-            self[code] = text
+        if len(self.known) < _MOST_KEPT:
+            self.known[code] = text
         return text
 
 
-class _Conditions(dict[int | tuple[int, ...] | None, tuple[str, ...]]):
+class _Conditions:
     """One code or several as texts; there are few combinations, so each is made once."""
 
-    def __missing__(self, codes: int | tuple[int, ...]) -> tuple[str, ...]:
+    def __init__(self) -> None:
+        self.known: dict[int | tuple[int, ...] | None, tuple[str, ...]] = {None: ()}
+
+    def __getitem__(self, codes: int | tuple[int, ...] | None) -> tuple[str, ...]:
+        if codes in self.known:
+            return self.known[codes]
         texts = tuple(map(str, codes)) if isinstance(codes, tuple) else (str(codes),)
-        if len(self) < _MOST_KEPT:
-            self[codes] = texts
+        if len(self.known) < _MOST_KEPT:
+            self.known[codes] = texts
         return texts
 
 
-CODES = _Codes({None: None})
+CODES = _Codes(None)
 """The text of an exchange or a tape."""
-EXCHANGES = _Codes({None: None, 0: None})
+EXCHANGES = _Codes(None, 0)
 """The text of a quote's exchange, which is 0 where there is no order."""
-CONDITIONS = _Conditions({None: ()})
+CONDITIONS = _Conditions()
 """The texts of a quote's code, and of a trade's codes."""
 
 
