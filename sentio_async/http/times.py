@@ -6,6 +6,8 @@ taken by column, and read as one JSON list of whole numbers.
 
 from __future__ import annotations
 
+import sys
+from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,7 +18,7 @@ import msgspec
 
 from sentio_async.http.reading import ns_from_text
 
-__all__ = ["ns_from_starts", "ns_from_texts"]
+__all__ = ["ns_from_starts", "ns_from_texts", "ns_from_times"]
 
 _BILLION = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,6 +38,9 @@ _PLACES = (*enumerate(_MINUTE), *enumerate(_REST, start=14))
 _LEADING_ONE = 10**11
 
 _numbers = msgspec.json.Decoder(list[int])
+_stamps = msgspec.msgpack.Encoder()
+_STAMP = 6
+"""A whole second in MessagePack, the shortest that a time can be: two signs, then four bytes."""
 
 
 def _ns(time: datetime) -> int:
@@ -147,4 +152,25 @@ def _by_day(texts: list[str]) -> list[int]:
         start = _days[day]
         found += [clock[text[10:]] + start for text in texts[begin:end]]
         begin = end
+    return found
+
+
+def ns_from_times(times: Sequence[datetime]) -> array[int]:
+    """Epoch nanoseconds of aware times, fast for whole seconds from 1970 to 2106.
+
+    The seconds are taken by column from their MessagePack, and multiplied as one long number, in
+    which each of them has room for 64 bits.
+    """
+    count = len(times)
+    data = _stamps.encode(times)
+    head = 1 if count < 16 else 3 if count < 65_536 else 5
+    if len(data) != head + _STAMP * count:
+        return array("q", [(time - _EPOCH) // _MICROSECOND * 1000 for time in times])
+    seconds = bytearray(8 * count)
+    for place in range(4):
+        seconds[place::8] = data[head + 5 - place :: _STAMP]
+    ns = int.from_bytes(seconds, "little") * _BILLION
+    found = array("q", ns.to_bytes(8 * count, "little"))
+    if sys.byteorder == "big":
+        found.byteswap()
     return found

@@ -198,7 +198,12 @@ class Bars(Sequence[Bar]):
 def _packed(columns: Mapping[str, Sequence[Any]], size: int) -> list[bytes]:
     try:
         # An array takes twice as long to read a list.
-        return [pack(f"{size}{kind}", *columns[name]) for name, kind in _COLUMNS.items()]
+        return [
+            values.tobytes()
+            if isinstance(values := columns[name], array) and values.typecode == kind
+            else pack(f"{size}{kind}", *values)
+            for name, kind in _COLUMNS.items()
+        ]
     except struct_error as exc:
         raise ValueError(f"a value of a bar is no number that fits: {exc}") from exc
 

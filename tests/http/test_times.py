@@ -1,6 +1,7 @@
 """The times of a whole answer are those of its rows read one by one, and a bad one is told."""
 
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from sentio_async import errors
 from sentio_async.http.reading import ns_from_text, utc_from_ns
-from sentio_async.http.times import ns_from_starts, ns_from_texts
+from sentio_async.http.times import ns_from_starts, ns_from_texts, ns_from_times
 
 MANY = 120
 LAST = 4_000_000_000 * 10**9
@@ -94,3 +95,31 @@ def test_more_times_than_are_kept_in_mind_are_right():
     assert ns_from_texts([text_of(ns) for ns in minutes]) == minutes
     assert [ns_from_text(text_of(ns)) for ns in minutes] == minutes
     assert ns_from_starts([text_of(ns, 0) for ns in minutes]) == minutes
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 65_535, 65_536])
+def test_whole_seconds_are_read_by_column(count):
+    first = datetime(2038, 1, 19, 3, 14, tzinfo=UTC)
+    times = [first + timedelta(seconds=number) for number in range(count)]
+
+    start = int(first.timestamp()) * 10**9
+    assert list(ns_from_times(times)) == [start + number * 10**9 for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-02T15:04:05.000001Z",
+        "2026-01-02T10:04:05-05:00",
+        "1969-12-31T23:59:59Z",
+        "1970-01-01T00:00:00Z",
+        "2106-02-07T06:28:15Z",
+        "2106-02-07T06:28:16Z",
+    ],
+)
+def test_any_other_time_among_them_is_read_too(text):
+    texts = ["2026-01-02T15:04:05Z", text, "2026-01-02T15:04:07Z"]
+
+    found = ns_from_times([datetime.fromisoformat(each) for each in texts])
+
+    assert list(found) == [ns_from_text(each) for each in texts]

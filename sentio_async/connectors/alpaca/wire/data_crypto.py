@@ -91,7 +91,7 @@ def _now(symbols: Iterable[str], location: str) -> Parts:
 @api.get(
     "/v1beta3/crypto/{loc}/bars",
     returns=rows.bars_page,
-    decode=history("bars", rows.RawBar),
+    decode=history("bars", rows.RawPastBar),
     priority=Priority.HISTORY,
 )
 def crypto_bars(

@@ -47,7 +47,7 @@ MOST_SNAPSHOTS = 1000
 @api.get(
     "/v1beta1/options/bars",
     returns=rows.bars_page,
-    decode=history("bars", rows.RawBar),
+    decode=history("bars", rows.RawPastBar),
     priority=Priority.HISTORY,
 )
 def option_bars(symbols: Iterable[str], timeframe: str, span: Span = ANY_TIME) -> Parts:

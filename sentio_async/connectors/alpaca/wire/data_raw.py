@@ -7,7 +7,8 @@ They are decoded from bytes straight into these Structs; a row costs well under 
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
 import msgspec
 
@@ -22,6 +23,7 @@ __all__ = [
     "Latest",
     "RawBar",
     "RawOptionSnapshot",
+    "RawPastBar",
     "RawQuote",
     "RawSnapshot",
     "RawTrade",
@@ -80,6 +82,19 @@ class RawBar(msgspec.Struct, gc=False):
     c: float
     v: float
     # What is left out is as columns of bars have it; null is rare, and seen to there.
+    n: int | None = -1
+    vw: float | None = _NAN
+
+
+class RawPastBar(msgspec.Struct, gc=False):
+    """A bar of the history; its time is finer than a second at most by six digits."""
+
+    t: Annotated[datetime, msgspec.Meta(tz=True)]
+    o: float
+    h: float
+    l: float  # noqa: E741 (the vendor's letter)
+    c: float
+    v: float
     n: int | None = -1
     vw: float | None = _NAN
 

@@ -6,6 +6,7 @@ A condition is a list of words for stocks and one letter for options; a blank on
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, TypeVar
@@ -19,12 +20,13 @@ from sentio_async.connectors.alpaca.wire.data_raw import (
     Latest,
     RawBar,
     RawOptionSnapshot,
+    RawPastBar,
     RawQuote,
     RawSnapshot,
     RawTrade,
 )
 from sentio_async.http.reading import ns_from_text, read_rows
-from sentio_async.http.times import ns_from_starts, ns_from_texts
+from sentio_async.http.times import ns_from_starts, ns_from_texts, ns_from_times
 from sentio_async.models import (
     Bar,
     Bars,
@@ -46,6 +48,7 @@ __all__ = [
     "Latest",
     "RawBar",
     "RawOptionSnapshot",
+    "RawPastBar",
     "RawQuote",
     "RawSnapshot",
     "RawTrade",
@@ -363,24 +366,15 @@ def bars_page(raw: History, *, step: str = "", feed: Feed = ANY_FEED) -> Page[di
     for symbol, rows in raw.rows.items():
         bars = Bars(symbol, provider=PROVIDER, step=step, feed=feed.name)
         bars.is_delayed, bars.skipped = feed.is_delayed, tuple(raw.skipped.get(symbol, ()))
-        try:
-            _add(bars, ns_from_starts([row.t for row in rows]), rows)
-        except errors.DecodeError:
-            good = _good_rows(symbol, rows, _with_times, feed)
-            _add(bars, [time_ns for time_ns, _ in good], [row for _, row in good])
-            bars.skipped += good.skipped
+        _add(bars, ns_from_times([row.t for row in rows]), rows)
         series[symbol] = bars
     return Page(series, raw.next)
 
 
-def _with_times(_: Iterable[str], rows: Sequence[RawBar], _feed: Feed) -> list[Any]:
-    return list(zip(ns_from_texts([row.t for row in rows]), rows, strict=True))
-
-
-def _add(bars: Bars, times: list[int], rows: Sequence[RawBar]) -> None:
+def _add(bars: Bars, times: array[int], rows: Sequence[RawPastBar]) -> None:
     for begin in range(0, len(rows), _AT_ONCE):
         part = rows[begin : begin + _AT_ONCE]
-        columns: dict[str, list[Any]] = {
+        columns: dict[str, Sequence[Any]] = {
             "times_ns": times[begin : begin + _AT_ONCE],
             "open": [row.o for row in part],
             "high": [row.h for row in part],

@@ -64,7 +64,7 @@ def read_snapshot(
 @api.get(
     "/v2/stocks/{symbol}/bars",
     returns=rows.bars_page,
-    decode=history_of_one("bars", rows.RawBar),
+    decode=history_of_one("bars", rows.RawPastBar),
     priority=Priority.HISTORY,
 )
 def bars_of(

@@ -103,7 +103,7 @@ def past(
 @api.get(
     "/v2/stocks/bars",
     returns=rows.bars_page,
-    decode=history("bars", rows.RawBar),
+    decode=history("bars", rows.RawPastBar),
     priority=Priority.HISTORY,
 )
 def bars(
