@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from sentio_async import errors
 from sentio_async.config import ConnectorConfig, check_url
-from sentio_async.errors import Outcome
 from sentio_async.events import Event, Hedged, LimitObserved, RowSkipped, tell
 from sentio_async.http.answer import Answer
 from sentio_async.http.auth import Auth, SecretHeaders
@@ -21,11 +20,10 @@ from sentio_async.http.client import Resources
 from sentio_async.http.endpoint import JSON_HEADERS, Call, Endpoint
 from sentio_async.http.exchange import Outgoing, exchange
 from sentio_async.http.outgoing import Place
-from sentio_async.http.problems import from_answer, from_problem, without_echo
 from sentio_async.http.received import note_arrival, skipped_rows
 from sentio_async.http.redaction import redactor
+from sentio_async.http.values import value_of
 from sentio_async.http.warming import open_ahead
-from sentio_async.http.wire_json import decode_json
 from sentio_async.models.page import SkippedRow
 from sentio_async.resilience.breaker import BreakerPolicy, CircuitBreaker
 from sentio_async.resilience.bulkhead import Bulkhead
@@ -118,6 +116,7 @@ class Session:
         timeout: float | None = None,
         retry: RetryPolicy | Unset | None = UNSET,
         in_task: bool = False,
+        check: Callable[[], None] | None = None,
     ) -> Coroutine[Any, Any, T]:
         """The value in the answer; raises ConnectorError, with ``outcome`` set to what is known.
 
@@ -125,13 +124,14 @@ class Session:
         ``retry=None`` sends once.  Market data that is asked for while the same request is under
         way gets that request's answer.  A write is seen to its end when its caller leaves, in a
         task of its own; with ``in_task`` the caller sees to that, and its leaving ends the write.
+        ``check`` may raise when its turn has come, before anything is sent.
         """
         if call.endpoint.shared and timeout is None and retry is UNSET:
             work: Callable[[], Coroutine[Any, Any, T]] = partial(self._send, call, None, UNSET)
             if self._hedge is not None and call.endpoint.priority is Priority.QUOTES:
                 work = partial(self._hedging(call.endpoint, self._hedge).run, work)
             return self._flights.run(call.identity, work)
-        return self._send(call, timeout, retry, in_task=in_task)
+        return self._send(call, timeout, retry, in_task=in_task, check=check)
 
     def _send(
         self,
@@ -140,10 +140,11 @@ class Session:
         retry: RetryPolicy | Unset | None,
         *,
         in_task: bool = False,
+        check: Callable[[], None] | None = None,
     ) -> Coroutine[Any, Any, T]:
         route = self._routes.get((call.endpoint, call.cost)) or self._route(call)
         seconds = self._total if timeout is None else timeout
-        attempt = partial(self._attempt, call, route, in_task)
+        attempt = partial(self._attempt, call, route, (in_task, check))
         return route.pipeline.run(attempt, route.work, within=seconds, retry=retry)
 
     def warm(self, connections: int) -> Coroutine[Any, Any, None]:
@@ -185,9 +186,18 @@ class Session:
         self._routes[endpoint, call.cost] = route
         return route
 
-    async def _attempt(self, call: Call[T], route: _Route, in_task: bool, expires_at: float) -> T:
+    async def _attempt(
+        self,
+        call: Call[T],
+        route: _Route,
+        how: tuple[bool, Callable[[], None] | None],
+        expires_at: float,
+    ) -> T:
         """One exchange; a 401 gets one more with fresh proof, where there is a way to get it."""
+        in_task, check = how
         try:
+            if check is not None:
+                check()
             proof = self._proofs
             answer = await self._exchange(call, route, in_task, expires_at)
             if answer.notes:
@@ -254,38 +264,12 @@ class Session:
             return True
 
     def _read(self, call: Call[T], answer: Answer) -> T:
-        endpoint = call.endpoint
-        if answer.status not in endpoint.accepts:
-            raise from_answer(answer, call, _decoded_or_none(answer), now=self._now())
-        error: errors.ConnectorError
-        try:
-            value = self._value_in(call, answer)
-        except errors.ConnectorError as exc:
-            error = exc
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
-            error = errors.DecodeError(
-                f"answer is not what {endpoint.label} promises ({type(exc).__name__}: {exc})"
-            )
-            # It came whole and says something else: it will again.
-            error.is_permanent = True
-            error.__cause__ = exc
-        else:
-            self.stats.last_success_at = now = self._now()
-            note_arrival(value, now)
-            for row in skipped_rows(value):
-                self._tell_of_skipped(call, row)
-            return value
-        if isinstance(error, errors.DecodeError):
-            _describe(error, answer)
-        raise without_echo(error, answer)
-
-    def _value_in(self, call: Call[T], answer: Answer) -> T:
-        endpoint = call.endpoint
-        raw = endpoint.decode(answer.body) if answer.body else None
-        check = endpoint.api.check
-        if check is not None and (problem := check(raw)) is not None:
-            raise from_problem(problem, answer, raw, now=self._now())
-        return call.read(raw)
+        value = value_of(call, answer, self._now)
+        self.stats.last_success_at = now = self._now()
+        note_arrival(value, now)
+        for row in skipped_rows(value):
+            self._tell_of_skipped(call, row)
+        return value
 
     def _tell_of_skipped(self, call: Call[Any], row: SkippedRow) -> None:
         at, label = self._resources.clock.time(), self._config.label
@@ -396,16 +380,3 @@ def _kind_of(call: Call[Any]) -> str:
 def _whole(text: str | None) -> int | None:
     """A count from a header; anything else says nothing."""
     return int(text) if text and text.isdigit() and text.isascii() else None
-
-
-def _decoded_or_none(answer: Answer) -> Any:
-    try:
-        return decode_json(answer.body) if answer.body else None
-    except errors.DecodeError:
-        return None
-
-
-def _describe(error: errors.DecodeError, answer: Answer) -> None:
-    excerpt = redactor.scrub(answer.body[:200].decode("utf-8", "replace"))
-    error.outcome = Outcome.UNKNOWN
-    error.add_note(f"status {answer.status}, {len(answer.body)} bytes: {excerpt}")
