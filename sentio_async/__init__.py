@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         TradeNotice,
     )
     from sentio_async.resilience.breaker import circuit_breaker
+    from sentio_async.resilience.hedging import hedge
     from sentio_async.resilience.retry import RetryPolicy, retry
     from sentio_async.resilience.throttle import rate_limit
 
@@ -81,6 +82,7 @@ __all__ = [
     "TradingEngine",
     "circuit_breaker",
     "errors",
+    "hedge",
     "rate_limit",
     "retry",
 ]
@@ -118,6 +120,7 @@ _HOMES = {
     "TradeNotice": "models",
     "TradingEngine": "engine",
     "circuit_breaker": "resilience.breaker",
+    "hedge": "resilience.hedging",
     "rate_limit": "resilience.throttle",
     "retry": "resilience.retry",
     "errors": "errors",
