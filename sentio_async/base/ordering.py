@@ -56,8 +56,8 @@ class OrderCalls(BaseConnector):
     """What ``connect`` found out of orders that an earlier life had left open."""
 
     price_of: PriceOf | None = None
-    """Gives the last known price of a symbol, or None: what ``max_order_notional`` holds market
-    orders in shares against.  Called before each of them, so it must not take long."""
+    """Gives the last known price of a symbol, or None: what ``max_order_notional`` holds orders
+    against that can fill at more than they name.  Called before each, so it must not take long."""
 
     _trackers: frozenset[OrderTracker] = frozenset()
     _gateway: OrderGateway | None = None
@@ -245,6 +245,11 @@ class OrderCalls(BaseConnector):
     def trading_halted(self) -> str | None:
         """Why trading is halted; None when it is not."""
         return None if self._gateway is None else self._gateway.halted
+
+    def _check_halt(self) -> None:
+        """Raise TradingHaltedError: an order may have waited for its turn since it was taken."""
+        if self._gateway is not None:
+            self._gateway.check_halt()
 
     @property
     def open_intents(self) -> list[OpenIntent]:

@@ -321,6 +321,10 @@ class OrderGateway:
         """Why trading is halted; None when it is not."""
         return self._desk.journal.halted()
 
+    def check_halt(self) -> None:
+        """Raise TradingHaltedError when trading is halted."""
+        self._stopper.check()
+
     async def halt(self, reason: str) -> None:
         """Refuse new orders, also after a restart, and cancel what is open."""
         await self._stopper.halt(reason)

@@ -114,20 +114,17 @@ class Placement:
 
     async def _write_ahead(self) -> errors.ConnectorError | None:
         """Make durable that it is about to be sent; gives the reason not to send it."""
-        entry = self.entry
+        problem = self._why_not(self.entry.is_given_up) or await self._write_sent()
+        if problem is not None:
+            return problem
+        # Writing takes time: its caller may have gone, or trading have been halted meanwhile.
+        return self._why_not(self.entry.is_given_up or self.entry.is_told_unknown)
+
+    def _why_not(self, is_unwanted: bool) -> errors.ConnectorError | None:
         halted = self.desk.journal.halted()
         if halted is not None:
             return errors.TradingHaltedError(f"trading is halted: {halted}")
-        if entry.is_given_up:
-            return _never_sent()
-        problem = await self._write_sent()
-        if problem is not None:
-            return problem
-        return None if self._is_wanted() else _never_sent()
-
-    def _is_wanted(self) -> bool:
-        """Writing takes time, and its caller may have gone meanwhile."""
-        return not (self.entry.is_given_up or self.entry.is_told_unknown)
+        return _never_sent() if is_unwanted else None
 
     async def _write_sent(self) -> errors.ConnectorError | None:
         entry, desk = self.entry, self.desk

@@ -60,6 +60,9 @@ class GatewayPolicy:
                 f"id_length: {self.id_length} leaves fewer than {_SHORTEST_DIGEST} letters "
                 f"after {self.id_prefix!r}"
             )
+        if "|" in self.strategy:
+            # It stands between the parts that an id is made of.
+            raise errors.ConfigurationError(f"strategy: {self.strategy!r} must have no '|' in it")
         times = (self.timeout, self.horizon, self.first_delay, self.max_delay, self.call_timeout)
         if min(times) <= 0 or min(self.attempts, self.clean_looks, self.remember) < 1:
             raise errors.ConfigurationError(f"orders: {self} cannot be kept")

@@ -74,6 +74,30 @@ async def test_an_order_by_money_is_known_after_a_restart(exchange, tmp_path):
         assert (await broker.place_order("AAPL", **same)).id == first.id
 
 
+@pytest.mark.parametrize("is_change", [False, True])
+async def test_nothing_that_waits_for_its_turn_is_sent_once_trading_is_halted(exchange, is_change):
+    async with connected(exchange, max_in_flight=1) as broker:
+        old = await resting(exchange, broker)
+        exchange.add_fault(fault(kind="delay", delay=1.0))
+        first = asyncio.ensure_future(broker.place_order("AAPL", 1, "buy", intent_key="first"))
+        await asyncio.sleep(0.2)
+        waiting = asyncio.ensure_future(
+            broker.replace_order(old.id, qty=2)
+            if is_change
+            else broker.place_order("AAPL", 2, "buy", intent_key="second")
+        )
+        await asyncio.sleep(0.2)
+        halting = asyncio.ensure_future(broker.halt_trading("drawdown"))
+
+        with pytest.raises(errors.TradingHaltedError, match="drawdown"):
+            await waiting
+        await first
+        await halting
+        there = await broker.get_orders(status="all")
+        assert {each.qty for each in there} == {old.qty, 1}
+        assert len(there) == 2
+
+
 async def test_an_order_on_its_way_when_the_broker_is_closed_is_unknown_and_found(
     exchange, tmp_path, monkeypatch
 ):

@@ -192,3 +192,24 @@ async def test_a_long_wait_that_the_venue_asks_for_ends_with_the_time_to_send(st
     await asyncio.sleep(60)
 
     assert gateway.open == []
+
+
+async def test_nothing_is_sent_when_trading_is_halted_while_it_is_written_down(started):
+    class Slow(MemoryJournal):
+        async def write(self, *rows):
+            await asyncio.sleep(1)
+            await super().write(*rows)
+
+    venue, journal = ScriptedVenue(), Slow()
+    gateway = await started(venue, journal)
+    submitting = asyncio.ensure_future(gateway.submit(an_order()))
+    await asyncio.sleep(0.5)
+
+    await gateway.halt("drawdown")
+
+    with pytest.raises(errors.TradingHaltedError, match="drawdown"):
+        await submitting
+    assert venue.sent() == []
+    assert journal.rows[-1].step is Step.NOT_PLACED
+    with pytest.raises(errors.TradingHaltedError):
+        gateway.check_halt()

@@ -264,3 +264,10 @@ async def test_instructions_tell_orders_apart():
 
 async def test_a_symbol_is_the_same_in_every_spelling():
     assert bare_symbol("btc/usd") == bare_symbol("BTC-USD") == "BTCUSD"
+
+
+async def test_a_strategy_and_a_key_are_never_taken_for_others():
+    with pytest.raises(errors.ConfigurationError, match=r"strategy: 'a\|b' must have no"):
+        GatewayPolicy(strategy="a|b")
+    one, other = GatewayPolicy(strategy="a"), GatewayPolicy(strategy="")
+    assert client_order_id(one, "x", "b|c") != client_order_id(other, "x", "a|b|c")
