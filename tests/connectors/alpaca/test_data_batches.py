@@ -49,6 +49,17 @@ async def test_every_symbol_has_its_value_or_its_error_in_the_order_of_asking():
     assert isinstance(found.errors["b$d"].__cause__, errors.BadRequestError)
 
 
+async def test_the_same_list_can_be_asked_about_again():
+    alpaca = FakeAlpaca(invalid={"BAD"})
+
+    first, second = [await ask_about(["A", "BAD", "A,B"], alpaca.fetch) for _ in range(2)]
+
+    assert list(first) == list(second) == ["A", "BAD", "A,B"]
+    assert [list(names) for names in alpaca.requests] == [["A", "BAD"], ["A"]] * 2
+    # Each has an error of its own: who raises one would write into the other's traceback.
+    assert first.errors["A,B"] is not second.errors["A,B"]
+
+
 async def test_a_bad_symbol_is_dropped_and_the_others_are_asked_for_again():
     alpaca = FakeAlpaca(invalid={"BAD", "WORSE"})
 

@@ -275,6 +275,22 @@ def test_one_unreadable_ticker_costs_itself_only():
     assert found["AAPL"].quote is not None
 
 
+@pytest.mark.parametrize("status", [{"status": "DELAYED"}, {"status": "OK"}, {}])
+def test_the_snapshot_of_one_ticker_may_have_numbers_as_texts(status):
+    row = {"ticker": "AAPL", "lastQuote": {"p": "1.5", "P": 2}, "updated": 1_700_000_000_000}
+    found = answer("stock_snapshot", {**status, "ticker": row}, symbol="AAPL")
+
+    assert (found.quote.bid, found.quote.ask) == (1.5, 2.0)
+    assert found.is_delayed is (status.get("status") == "DELAYED")
+
+
+def test_a_failure_counts_more_than_the_ticker_beside_it():
+    body = {"status": "NOT_AUTHORIZED", "message": "no", "ticker": {"ticker": "AAPL"}}
+
+    with pytest.raises(errors.PermissionError):
+        answer("stock_snapshot", body, symbol="AAPL")
+
+
 def test_a_part_that_is_delayed_marks_itself():
     found = items("universal_snapshots")
 

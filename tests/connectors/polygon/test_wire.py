@@ -314,6 +314,12 @@ def test_a_ticker_in_no_answer_is_not_known():
         batch["B"]
 
 
+def test_answers_stand_in_the_order_of_asking():
+    answered = {"B": a_snapshot("B"), "A": a_snapshot("A")}
+
+    assert list(latest.gathered(["A", "B"], [["A", "B"]], [answered])) == ["A", "B"]
+
+
 def test_a_failed_request_is_the_error_of_its_own_tickers():
     failure = errors.ServerError("down")
     batch = latest.gathered(["A", "B"], [["A"], ["B"]], [failure, {"B": a_snapshot("B")}])
