@@ -4,9 +4,9 @@ import ssl
 
 import httpx
 import pytest
-import tls_servers
 import trustme
 
+import tls_servers
 from sentio_async import errors
 from sentio_async.http import client as client_module
 from sentio_async.http.client import PooledClient, open_client
