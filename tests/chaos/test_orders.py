@@ -16,12 +16,12 @@ from tests.chaos.proxy import ANSWERS, REQUESTS, Proxy
 
 
 def test_no_order_is_lost_or_doubled_by_faults_and_kills():
-    result = orders.run(40, 4, seed=3)
+    result = orders.run(20, 2, seed=3)
 
     assert result["violations"] == 0, result
-    assert (result["kills"], result["lives"]) == (4, 5)
-    assert result["placed"] > 35
-    assert sum(result["faults"].values()) > 5
+    assert (result["kills"], result["lives"]) == (2, 3)
+    assert result["placed"] > 15
+    assert sum(result["faults"].values()) > 2
 
 
 def live(id="v1", own="i1", price="1.00", status="new"):

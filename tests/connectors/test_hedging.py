@@ -113,7 +113,7 @@ async def test_what_is_asked_of_a_broker_is_never_hedged():
 
 async def test_a_quota_that_others_wait_for_is_not_spent_on_asking_twice():
     vendor = Vendor({"symbol": "SYMBOL", "quote": ROW})
-    settings = {"hedge_after": 1.0, "coalesce": False, "data_requests_per_minute": 2}
+    settings = {"hedge_after": 0.3, "coalesce": False, "data_requests_per_minute": 2}
     async with serving(vendor.talk) as server:
         data = a_client("alpaca", server.url, **settings, timeouts={"read": 100, "total": 100})
         slow = asyncio.create_task(data.get_quote("AAPL"))
@@ -122,7 +122,7 @@ async def test_a_quota_that_others_wait_for_is_not_spent_on_asking_twice():
                 await asyncio.sleep(0.01)
         await data.get_quote("MSFT")
         waiting = asyncio.create_task(data.get_quote("KO"))
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(0.5)
 
         assert vendor.asked == 2
         assert data._session._limiter("default").waiting == 1

@@ -33,7 +33,7 @@ async def test_a_connector_that_is_closed_while_it_starts_lets_its_journal_go(ex
     await leave_open(exchange, journal)
     broker = a_broker(exchange, journal)
     connecting = asyncio.ensure_future(broker.connect())
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.1)
     connecting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await connecting
