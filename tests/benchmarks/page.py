@@ -45,9 +45,8 @@ REASONS = {
     "vendors.massive.aggregates": "As Alpaca's bars.",
     "batch.wall": "The rest of the wall time is sending and decoding, on a core that the server "
     "and others shared.",
-    "batch.connections.busy": "Python's garbage collector: what a thousand calls hold is looked at "
-    "again and again while it is young. Without it (`busy_gc_off`) a call costs the same, and the "
-    "least that a GET costs (`raw`) grows more.",
+    "batch.connections": "A thousand calls at once do not fit a processor's caches: the least that "
+    "a GET costs (`raw`) grows by as many microseconds.",
 }
 INTRO = """# Performance
 
