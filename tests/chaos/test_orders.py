@@ -15,6 +15,7 @@ from tests.chaos import orders
 from tests.chaos.proxy import ANSWERS, REQUESTS, Proxy
 
 
+@pytest.mark.slow
 def test_no_order_is_lost_or_doubled_by_faults_and_kills():
     result = orders.run(20, 2, seed=3)
 
@@ -129,6 +130,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_the_children_end_when_their_parent_is_killed(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)

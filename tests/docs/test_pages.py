@@ -43,6 +43,7 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page, monkeypatch
         assert run_page(page, stand_ins_for(exchange)) == []
 
 
+@pytest.mark.slow
 def test_the_tests_shown_in_pages_pass(tmp_path):
     (tmp_path / "pytest.ini").write_text(INI)
     for page in WITH_TESTS:

@@ -379,6 +379,7 @@ async def test_a_gateway_goes_on_from_a_file(path):
     await again.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["process", "power"])
 def test_no_row_is_lost_by_a_kill(path, durability):
     times = 13 if durability == "process" else 12

@@ -47,6 +47,7 @@ def nobody(answers: bool):
         yield f"ws://127.0.0.1:{made.getsockname()[1]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "state", ["connecting", "authenticating", "subscribing", "live", "backoff"]
 )

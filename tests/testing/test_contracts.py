@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 BROKEN = """
 import pytest
 from sentio_async import errors
@@ -71,6 +73,7 @@ MUST_FAIL = {
 }
 
 
+@pytest.mark.slow
 def test_each_broken_promise_fails_its_own_test(tmp_path, pytestconfig):
     (tmp_path / "test_careless.py").write_text(BROKEN)
 
