@@ -61,12 +61,11 @@ class _Asked(dict[bytes, str | None]):
     """The same for names that every answer is asked for, and None for all others."""
 
     def __missing__(self, name: bytes) -> str | None:
-        key: str | None = name.decode("latin-1").lower()
-        if key not in _ASKED_FOR:
-            key = None
-        if len(self) < _MOST_NAMES and len(name) < _LONGEST_NAME:
-            self[name] = key
-        return key
+        key = _names[name]
+        asked = key if key in _ASKED_FOR else None
+        if name in _names:
+            self[name] = asked
+        return asked
 
 
 _names, _asked = _Names(), _Asked()
