@@ -1,7 +1,8 @@
 """Reference data from Massive: instruments, companies, what they do and report.
 
 Lists are walked page after page.  Filters are the vendor's own, with ``_`` for ``.``:
-``ex_dividend_date_gte=date(2026, 1, 1)``; one that does not exist is refused.
+``ex_dividend_date_gte=date(2026, 1, 1)``; one that does not exist is refused.  ``sort`` is one of
+them, ``"ex_dividend_date.desc"``; older lists take ``order="desc"`` beside it.
 """
 
 from __future__ import annotations

@@ -126,6 +126,14 @@ _WORDS: dict[str, Any] = {
     "frequency": 4,
     "distribution_type": "recurring",
     "adjustment_type": "forward_split",
+    "order": "asc",
+    "sort": "ticker",
+}
+# For filters that one endpoint reads in its own way.
+_OWN: dict[Any, dict[str, Any]] = {
+    reference.tickers: {"type": "CS"},
+    reference.conditions: {"sort": "id"},
+    fundamentals.financial_reports: {"sort": "filing_date"},
 }
 FILTERED: dict[Any, frozenset[str]] = {
     reference.tickers: reference._TICKERS,
@@ -147,13 +155,13 @@ FILTERED: dict[Any, frozenset[str]] = {
     fundamentals.financial_reports: fundamentals._REPORTS,
     news.news: news._NEWS,
     universal.universal_snapshots: universal._BY_TICKER,
-    universal.index_values: universal._BY_TICKER - {"type"},
+    universal.index_values: universal._INDICES,
 }
 
 
 def _filtered() -> Iterator[Call[Any]]:
     for build, known in FILTERED.items():
-        own = {"type": "CS"} if build is reference.tickers else {}
+        own = _OWN.get(build, {})
         filters = {name.replace(".", "_"): _value(name, own) for name in sorted(known)}
         yield build(**filters)
         yield build()

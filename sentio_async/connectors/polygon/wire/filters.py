@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping
 from sentio_async import errors
 from sentio_async.http.endpoint import QueryValue
 
-__all__ = ["at_most", "chosen", "lists", "ranges"]
+__all__ = ["ORDERED", "at_most", "choices", "chosen", "lists", "page_query", "ranges"]
 
 _RANGE = ("gt", "gte", "lt", "lte")
+
+ORDERED = frozenset({"order", "sort"})
+"""How a list may be sorted: which way, by what.  The newer endpoints say both in ``sort``."""
 
 
 def ranges(*fields: str) -> frozenset[str]:
@@ -21,9 +24,14 @@ def ranges(*fields: str) -> frozenset[str]:
     return frozenset(fields) | {f"{field}.{op}" for field in fields for op in _RANGE}
 
 
+def choices(*fields: str) -> frozenset[str]:
+    """Fields that can be asked for exactly, and by a list of values."""
+    return frozenset(fields) | {f"{field}.any_of" for field in fields}
+
+
 def lists(*fields: str) -> frozenset[str]:
-    """As ``ranges``, and by a list of values."""
-    return ranges(*fields) | {f"{field}.any_of" for field in fields}
+    """Both: fields that are ``ranges`` and ``choices``."""
+    return ranges(*fields) | choices(*fields)
 
 
 def chosen(known: Iterable[str], given: Mapping[str, QueryValue]) -> dict[str, QueryValue]:
@@ -35,6 +43,13 @@ def chosen(known: Iterable[str], given: Mapping[str, QueryValue]) -> dict[str, Q
             f"{', '.join(unknown)}: no such filter; there are {', '.join(sorted(names))}"
         )
     return {names[name]: value for name, value in given.items()}
+
+
+def page_query(
+    known: Iterable[str], filters: Mapping[str, QueryValue], *, limit: int | None, most: int
+) -> dict[str, QueryValue]:
+    """The query for a page of a list: what is ``chosen``, and rows as ``at_most`` has it."""
+    return {**chosen(known, filters), "limit": at_most(most, limit)}
 
 
 def at_most(most: int, wanted: int | None) -> int:

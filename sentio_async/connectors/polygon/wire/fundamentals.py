@@ -14,7 +14,7 @@ from sentio_async.connectors.polygon.companies import (
     ShortVolume,
 )
 from sentio_async.connectors.polygon.wire.envelope import api, page_of
-from sentio_async.connectors.polygon.wire.filters import at_most, chosen, lists, ranges
+from sentio_async.connectors.polygon.wire.filters import ORDERED, choices, lists, page_query, ranges
 from sentio_async.http.endpoint import Parts, QueryValue
 from sentio_async.resilience.limiter import Priority
 
@@ -32,46 +32,44 @@ __all__ = [
 _STATEMENTS = (
     lists("cik")
     | ranges("period_end", "filing_date", "fiscal_year", "fiscal_quarter")
-    | {"tickers", "tickers.all_of", "tickers.any_of", "timeframe", "timeframe.any_of"}
+    | choices("tickers", "timeframe")
+    | {"tickers.all_of", "sort"}
 )
-_RATIOS = lists("ticker", "cik") | ranges(
-    "price",
-    "average_volume",
-    "market_cap",
-    "earnings_per_share",
-    "price_to_earnings",
-    "price_to_book",
-    "price_to_sales",
-    "price_to_cash_flow",
-    "price_to_free_cash_flow",
-    "dividend_yield",
-    "return_on_assets",
-    "return_on_equity",
-    "debt_to_equity",
-    "current",
-    "quick",
-    "cash",
-    "ev_to_sales",
-    "ev_to_ebitda",
-    "enterprise_value",
-    "free_cash_flow",
+_RATIOS = (
+    lists("ticker", "cik")
+    | ranges(
+        "price",
+        "average_volume",
+        "market_cap",
+        "earnings_per_share",
+        "price_to_earnings",
+        "price_to_book",
+        "price_to_sales",
+        "price_to_cash_flow",
+        "price_to_free_cash_flow",
+        "dividend_yield",
+        "return_on_assets",
+        "return_on_equity",
+        "debt_to_equity",
+        "current",
+        "quick",
+        "cash",
+        "ev_to_sales",
+        "ev_to_ebitda",
+        "enterprise_value",
+        "free_cash_flow",
+    )
+    | {"sort"}
 )
-_SHORT_INTEREST = lists("ticker", "days_to_cover", "settlement_date", "avg_daily_volume")
-_SHORT_VOLUME = lists("ticker", "date", "short_volume_ratio")
-_FLOATS = lists("ticker") | ranges("free_float_percent")
-_REPORTS = ranges("filing_date", "period_of_report_date") | {
-    "ticker",
-    "cik",
-    "company_name",
-    "company_name.search",
-    "sic",
-    "timeframe",
-    "include_sources",
-}
-
-
-def _statements(limit: int, sort: str | None, filters: dict[str, QueryValue]) -> Parts:
-    return Parts(query={**chosen(_STATEMENTS, filters), "sort": sort, "limit": limit})
+_SHORT_INTEREST = lists("ticker", "days_to_cover", "settlement_date", "avg_daily_volume") | {"sort"}
+_SHORT_VOLUME = lists("ticker", "date", "short_volume_ratio") | {"sort"}
+_FLOATS = lists("ticker") | ranges("free_float_percent") | {"sort"}
+_REPORTS = (
+    ranges("filing_date", "period_of_report_date")
+    | {"ticker", "cik", "company_name", "company_name.search", "sic"}
+    | {"timeframe", "include_sources"}
+    | ORDERED
+)
 
 
 @api.get(
@@ -79,11 +77,9 @@ def _statements(limit: int, sort: str | None, filters: dict[str, QueryValue]) ->
     returns=page_of(FinancialStatement),
     priority=Priority.HISTORY,
 )
-def balance_sheets(
-    *, limit: int | None = None, sort: str | None = None, **filters: QueryValue
-) -> Parts:
+def balance_sheets(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Balance sheets, by company and period."""
-    return _statements(at_most(1000, limit), sort, filters)
+    return Parts(query=page_query(_STATEMENTS, filters, limit=limit, most=1000))
 
 
 @api.get(
@@ -91,11 +87,9 @@ def balance_sheets(
     returns=page_of(FinancialStatement),
     priority=Priority.HISTORY,
 )
-def cash_flow_statements(
-    *, limit: int | None = None, sort: str | None = None, **filters: QueryValue
-) -> Parts:
+def cash_flow_statements(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Cash flow statements, by company and period."""
-    return _statements(at_most(1000, limit), sort, filters)
+    return Parts(query=page_query(_STATEMENTS, filters, limit=limit, most=1000))
 
 
 @api.get(
@@ -103,58 +97,36 @@ def cash_flow_statements(
     returns=page_of(FinancialStatement),
     priority=Priority.HISTORY,
 )
-def income_statements(
-    *, limit: int | None = None, sort: str | None = None, **filters: QueryValue
-) -> Parts:
+def income_statements(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Income statements, by company and period."""
-    return _statements(at_most(1000, limit), sort, filters)
+    return Parts(query=page_query(_STATEMENTS, filters, limit=limit, most=1000))
 
 
 @api.get("/stocks/financials/v1/ratios", returns=page_of(Ratios), priority=Priority.HISTORY)
-def ratios(*, limit: int | None = None, sort: str | None = None, **filters: QueryValue) -> Parts:
+def ratios(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Ratios of price and accounts, by company."""
-    return Parts(query={**chosen(_RATIOS, filters), "sort": sort, "limit": at_most(1000, limit)})
+    return Parts(query=page_query(_RATIOS, filters, limit=limit, most=1000))
 
 
 @api.get("/vX/reference/financials", returns=page_of(FinancialReport), priority=Priority.HISTORY)
-def financial_reports(
-    *,
-    limit: int | None = None,
-    order: str | None = None,
-    sort: str | None = None,
-    **filters: QueryValue,
-) -> Parts:
+def financial_reports(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Filings with all their statements, by the older endpoint."""
-    query = {
-        **chosen(_REPORTS, filters),
-        "order": order,
-        "sort": sort,
-        "limit": at_most(100, limit),
-    }
-    return Parts(query=query)
+    return Parts(query=page_query(_REPORTS, filters, limit=limit, most=100))
 
 
 @api.get("/stocks/v1/short-interest", returns=page_of(ShortInterest), priority=Priority.HISTORY)
-def short_interest(
-    *, limit: int | None = None, sort: str | None = None, **filters: QueryValue
-) -> Parts:
+def short_interest(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Short interest, twice a month."""
-    return Parts(
-        query={**chosen(_SHORT_INTEREST, filters), "sort": sort, "limit": at_most(5000, limit)}
-    )
+    return Parts(query=page_query(_SHORT_INTEREST, filters, limit=limit, most=5000))
 
 
 @api.get("/stocks/v1/short-volume", returns=page_of(ShortVolume), priority=Priority.HISTORY)
-def short_volume(
-    *, limit: int | None = None, sort: str | None = None, **filters: QueryValue
-) -> Parts:
+def short_volume(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Short volume off the exchanges, by day."""
-    return Parts(
-        query={**chosen(_SHORT_VOLUME, filters), "sort": sort, "limit": at_most(5000, limit)}
-    )
+    return Parts(query=page_query(_SHORT_VOLUME, filters, limit=limit, most=5000))
 
 
 @api.get("/stocks/vX/float", returns=page_of(Float), priority=Priority.HISTORY)
-def floats(*, limit: int | None = None, sort: str | None = None, **filters: QueryValue) -> Parts:
+def floats(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """The free float of stocks."""
-    return Parts(query={**chosen(_FLOATS, filters), "sort": sort, "limit": at_most(1000, limit)})
+    return Parts(query=page_query(_FLOATS, filters, limit=limit, most=1000))

@@ -11,7 +11,7 @@ from sentio_async.connectors.polygon.wire.envelope import (
     next_target,
     rows_in,
 )
-from sentio_async.connectors.polygon.wire.filters import at_most, chosen, ranges
+from sentio_async.connectors.polygon.wire.filters import page_query, ranges
 from sentio_async.http.endpoint import Parts, QueryValue
 from sentio_async.http.reading import ns_from_text, read_rows
 from sentio_async.http.wire_json import Json
@@ -20,7 +20,7 @@ from sentio_async.resilience.limiter import Priority
 
 __all__ = ["news"]
 
-_NEWS = ranges("ticker", "published_utc")
+_NEWS = ranges("ticker", "published_utc") | {"order"}
 
 
 def read_article(row: Mapping[str, Any]) -> NewsArticle:
@@ -47,12 +47,7 @@ def read_news(raw: Json) -> Page[Rows[NewsArticle]]:
 
 
 @api.get("/v2/reference/news", returns=read_news, priority=Priority.HISTORY)
-def news(*, limit: int | None = None, order: str = "desc", **filters: QueryValue) -> Parts:
+def news(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Articles, newest first."""
-    query = {
-        **chosen(_NEWS, filters),
-        "order": order,
-        "sort": "published_utc",
-        "limit": at_most(1000, limit),
-    }
-    return Parts(query=query)
+    sorting = {"order": "desc", "sort": "published_utc"}
+    return Parts(query={**sorting, **page_query(_NEWS, filters, limit=limit, most=1000)})

@@ -19,7 +19,7 @@ from sentio_async.connectors.polygon.values import (
     TickerType,
 )
 from sentio_async.connectors.polygon.wire.envelope import api, list_of, page_of, result
-from sentio_async.connectors.polygon.wire.filters import at_most, chosen, ranges
+from sentio_async.connectors.polygon.wire.filters import ORDERED, at_most, page_query, ranges
 from sentio_async.connectors.polygon.wire.tickers import check_about, checked
 from sentio_async.http.endpoint import Call, Parts, QueryValue
 from sentio_async.http.reading import read_rows
@@ -43,42 +43,23 @@ __all__ = [
     "tickers",
 ]
 
-_TICKERS = ranges("ticker") | {
-    "type",
-    "market",
-    "exchange",
-    "cusip",
-    "cik",
-    "date",
-    "search",
-    "active",
-}
-_CONTRACTS = ranges("underlying_ticker", "expiration_date", "strike_price") | {
-    "ticker",
-    "contract_type",
-    "as_of",
-    "expired",
-}
-_CONDITIONS = frozenset({"asset_class", "data_type", "id", "sip"})
+_TICKERS = (
+    ranges("ticker")
+    | {"type", "market", "exchange", "cusip", "cik", "date", "search", "active"}
+    | ORDERED
+)
+_CONTRACTS = (
+    ranges("underlying_ticker", "expiration_date", "strike_price")
+    | {"ticker", "contract_type", "as_of", "expired"}
+    | ORDERED
+)
+_CONDITIONS = ORDERED | {"asset_class", "data_type", "id", "sip"}
 
 
 @api.get("/v3/reference/tickers", returns=page_of(Ticker), priority=Priority.HISTORY)
-def tickers(
-    *,
-    limit: int | None = None,
-    order: str | None = None,
-    sort: str | None = None,
-    **filters: QueryValue,
-) -> Parts:
+def tickers(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Every instrument of every market."""
-    return Parts(
-        query={
-            **chosen(_TICKERS, filters),
-            "order": order,
-            "sort": sort,
-            "limit": at_most(1000, limit),
-        }
-    )
+    return Parts(query=page_query(_TICKERS, filters, limit=limit, most=1000))
 
 
 def read_details(raw: Json, *, symbol: str) -> TickerDetails:
@@ -144,41 +125,17 @@ def exchanges_of(market: str) -> Call[Page[Rows[Exchange]]]:
 
 
 @api.get("/v3/reference/conditions", returns=page_of(Condition))
-def conditions(
-    *,
-    limit: int | None = None,
-    order: str | None = None,
-    sort: str | None = None,
-    **filters: QueryValue,
-) -> Parts:
+def conditions(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """What condition codes mean; the same number means another thing in another market."""
-    query = {
-        **chosen(_CONDITIONS, filters),
-        "order": order,
-        "sort": sort,
-        "limit": at_most(1000, limit),
-    }
-    return Parts(query=query)
+    return Parts(query=page_query(_CONDITIONS, filters, limit=limit, most=1000))
 
 
 @api.get(
     "/v3/reference/options/contracts", returns=page_of(ListedOption), priority=Priority.HISTORY
 )
-def option_contracts(
-    *,
-    limit: int | None = None,
-    order: str | None = None,
-    sort: str | None = None,
-    **filters: QueryValue,
-) -> Parts:
+def option_contracts(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Listed option contracts, expired ones with ``expired=True``."""
-    query = {
-        **chosen(_CONTRACTS, filters),
-        "order": order,
-        "sort": sort,
-        "limit": at_most(1000, limit),
-    }
-    return Parts(query=query)
+    return Parts(query=page_query(_CONTRACTS, filters, limit=limit, most=1000))
 
 
 def read_listed_option(raw: Json, *, symbol: str) -> ListedOption:

@@ -21,7 +21,7 @@ from sentio_async.connectors.polygon.wire.envelope import (
     result,
     rows_in,
 )
-from sentio_async.connectors.polygon.wire.filters import at_most, chosen, ranges
+from sentio_async.connectors.polygon.wire.filters import ORDERED, page_query, ranges
 from sentio_async.connectors.polygon.wire.problems import item_error
 from sentio_async.connectors.polygon.wire.tickers import (
     all_checked,
@@ -59,8 +59,9 @@ UNIVERSAL_LIMIT = 250
 T = TypeVar("T")
 Found = dict[str, T | errors.ConnectorError]
 
+_INDICES = ranges("ticker")
 _BY_TICKER = ranges("ticker") | {"type"}
-_CHAIN = ranges("strike_price", "expiration_date") | {"contract_type"}
+_CHAIN = ranges("strike_price", "expiration_date") | {"contract_type"} | ORDERED
 
 
 def _number(part: Mapping[str, Any], name: str) -> float | None:
@@ -241,12 +242,8 @@ def universal_snapshots(
     tickers: Iterable[str] | None = None, *, limit: int | None = None, **filters: QueryValue
 ) -> Parts:
     """Snapshots of at most 250 tickers of any kinds."""
-    query = {
-        "ticker.any_of": _any_of(tickers),
-        **chosen(_BY_TICKER, filters),
-        "limit": at_most(UNIVERSAL_LIMIT, limit),
-    }
-    return Parts(query=query)
+    query = page_query(_BY_TICKER, filters, limit=limit, most=UNIVERSAL_LIMIT)
+    return Parts(query={"ticker.any_of": _any_of(tickers), **query})
 
 
 @api.get("/v3/snapshot/indices", returns=read_index_values)
@@ -254,31 +251,14 @@ def index_values(
     tickers: Iterable[str] | None = None, *, limit: int | None = None, **filters: QueryValue
 ) -> Parts:
     """Values of at most 250 indices."""
-    known = _BY_TICKER - {"type"}
-    query = {
-        "ticker.any_of": _any_of(tickers),
-        **chosen(known, filters),
-        "limit": at_most(UNIVERSAL_LIMIT, limit),
-    }
-    return Parts(query=query)
+    query = page_query(_INDICES, filters, limit=limit, most=UNIVERSAL_LIMIT)
+    return Parts(query={"ticker.any_of": _any_of(tickers), **query})
 
 
 @api.get("/v3/snapshot/options/{underlying}", returns=read_chain)
-def option_chain(
-    underlying: str,
-    *,
-    limit: int | None = None,
-    order: str | None = None,
-    sort: str | None = None,
-    **filters: QueryValue,
-) -> Parts:
+def option_chain(underlying: str, *, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Every option of an underlying, with greeks."""
-    query = {
-        **chosen(_CHAIN, filters),
-        "order": order,
-        "sort": sort,
-        "limit": at_most(UNIVERSAL_LIMIT, limit),
-    }
+    query = page_query(_CHAIN, filters, limit=limit, most=UNIVERSAL_LIMIT)
     return Parts(path={"underlying": checked(underlying)}, query=query)
 
 
