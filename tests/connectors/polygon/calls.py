@@ -186,5 +186,7 @@ def _indicators() -> Iterator[Call[Any]]:
     for ticker in EVERY:
         adjusted = None if ticker == CRYPTO else True
         for build in (indicators.sma, indicators.ema, indicators.rsi):
-            yield build(ticker, "1Hour", START, END, window=10, adjusted=adjusted)
-        yield indicators.macd(ticker, "1Day", DAY, DAY, adjusted=adjusted, order="asc")
+            yield build(ticker, "1Hour", start=START, end=END, window=10, adjusted=adjusted)
+        yield indicators.macd(
+            ticker, "1Day", start=DAY, end=DAY, adjusted=adjusted, order="asc", limit=9
+        )

@@ -5,6 +5,8 @@ https://massive.com/docs/rest/stocks/technical-indicators/simple-moving-average
 
 from __future__ import annotations
 
+from typing import TypedDict, Unpack
+
 from sentio_async import errors
 from sentio_async.connectors.polygon.moments import Moment, milliseconds, ns_by_size
 from sentio_async.connectors.polygon.values import IndicatorValue
@@ -33,109 +35,86 @@ def read_values(raw: Json) -> Page[Rows[IndicatorValue]]:
     return Page(read_rows(values, read, what="values"), next_target(raw.get("next_url")))
 
 
+class Series(TypedDict, total=False):
+    """What every indicator can be told."""
+
+    start: Moment | None
+    end: Moment | None
+    """The last bar, included."""
+    series_type: str
+    """The price that is reckoned with: ``open high low close``."""
+    adjusted: bool | None
+    order: str
+    """``desc``, newest first, if not given."""
+    limit: int | None
+
+
 def _parts(
     ticker: str,
     timeframe: str,
-    start: Moment | None,
-    end: Moment | None,
-    query: dict[str, QueryValue],
+    windows: dict[str, QueryValue],
+    *,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    series_type: str = "close",
+    adjusted: bool | None = None,
+    order: str = "desc",
+    limit: int | None = None,
 ) -> Parts:
     multiplier, unit = timespan(timeframe)
     if multiplier != 1:
         raise errors.InvalidRequestError(f"timeframe: {timeframe!r}; indicators take one unit only")
-    span = {
+    query: dict[str, QueryValue] = {
+        "timespan": unit,
         "timestamp.gte": None if start is None else milliseconds(start),
         "timestamp.lte": None if end is None else milliseconds(end),
+        **windows,
+        "series_type": series_type,
+        "adjusted": adjusted,
+        "order": order,
+        "limit": at_most(5000, limit),
     }
-    return Parts(path={"ticker": checked(ticker)}, query={"timespan": unit, **span, **query})
+    return Parts(path={"ticker": checked(ticker)}, query=query)
 
 
 @api.get("/v1/indicators/sma/{ticker}", returns=read_values, priority=Priority.HISTORY)
 def sma(
-    ticker: str,
-    timeframe: str = "1Day",
-    start: Moment | None = None,
-    end: Moment | None = None,
-    *,
-    window: int = 50,
-    series_type: str = "close",
-    adjusted: bool | None = None,
-    order: str = "desc",
-    limit: int | None = None,
+    ticker: str, timeframe: str = "1Day", *, window: int = 50, **series: Unpack[Series]
 ) -> Parts:
     """The simple moving average."""
-    query = _common(window, series_type, adjusted, order, at_most(5000, limit))
-    return _parts(ticker, timeframe, start, end, query)
+    return _parts(ticker, timeframe, {"window": window}, **series)
 
 
 @api.get("/v1/indicators/ema/{ticker}", returns=read_values, priority=Priority.HISTORY)
 def ema(
-    ticker: str,
-    timeframe: str = "1Day",
-    start: Moment | None = None,
-    end: Moment | None = None,
-    *,
-    window: int = 50,
-    series_type: str = "close",
-    adjusted: bool | None = None,
-    order: str = "desc",
-    limit: int | None = None,
+    ticker: str, timeframe: str = "1Day", *, window: int = 50, **series: Unpack[Series]
 ) -> Parts:
     """The exponential moving average."""
-    query = _common(window, series_type, adjusted, order, at_most(5000, limit))
-    return _parts(ticker, timeframe, start, end, query)
+    return _parts(ticker, timeframe, {"window": window}, **series)
 
 
 @api.get("/v1/indicators/rsi/{ticker}", returns=read_values, priority=Priority.HISTORY)
 def rsi(
-    ticker: str,
-    timeframe: str = "1Day",
-    start: Moment | None = None,
-    end: Moment | None = None,
-    *,
-    window: int = 14,
-    series_type: str = "close",
-    adjusted: bool | None = None,
-    order: str = "desc",
-    limit: int | None = None,
+    ticker: str, timeframe: str = "1Day", *, window: int = 14, **series: Unpack[Series]
 ) -> Parts:
     """The relative strength index, 0 to 100."""
-    query = _common(window, series_type, adjusted, order, at_most(5000, limit))
-    return _parts(ticker, timeframe, start, end, query)
+    return _parts(ticker, timeframe, {"window": window}, **series)
 
 
 @api.get("/v1/indicators/macd/{ticker}", returns=read_values, priority=Priority.HISTORY)
 def macd(
     ticker: str,
     timeframe: str = "1Day",
-    start: Moment | None = None,
-    end: Moment | None = None,
     *,
     short_window: int = 12,
     long_window: int = 26,
     signal_window: int = 9,
-    series_type: str = "close",
-    adjusted: bool | None = None,
-    order: str = "desc",
-    limit: int | None = None,
+    **series: Unpack[Series],
 ) -> Parts:
     """Moving average convergence and divergence, with its signal line."""
-    query = {
+    windows: dict[str, QueryValue] = {
         "short_window": short_window,
         "long_window": long_window,
         "signal_window": signal_window,
-        **_common(None, series_type, adjusted, order, at_most(5000, limit)),
     }
-    return _parts(ticker, timeframe, start, end, query)
-
-
-def _common(
-    window: int | None, series_type: str, adjusted: bool | None, order: str, limit: int
-) -> dict[str, QueryValue]:
-    return {
-        "window": window,
-        "series_type": series_type,
-        "adjusted": adjusted,
-        "order": order,
-        "limit": limit,
-    }
+    return _parts(ticker, timeframe, windows, **series)
