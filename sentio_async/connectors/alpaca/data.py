@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import date
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from sentio_async.base import Capability, check_symbol
@@ -29,13 +30,11 @@ from sentio_async.connectors.alpaca.wire.data_rows import PROVIDER
 from sentio_async.connectors.alpaca.wire.data_status import read_market_status
 from sentio_async.events import Listener
 from sentio_async.http.client import AsyncClient, Resources
-from sentio_async.http.endpoint import Call
 from sentio_async.models import (
     Bar,
     Bars,
     Batch,
     MarketStatus,
-    Page,
     Quote,
     Rows,
     Trade,
@@ -221,9 +220,7 @@ class AlpacaData(AlpacaLatest):
     async def _many_bar_pages(
         self, symbols: Sequence[str], timeframe: str, span: Span, options: dict[str, Any]
     ) -> AsyncGenerator[Mapping[str, Bars], None]:
-        def ask(span: Span) -> Call[Page[dict[str, Bars]]]:
-            return self._sources.past_bars(symbols, timeframe, span, **options)
-
+        ask = partial(self._sources.past_bars, symbols, timeframe, **options)
         async with aclosing(self._walks.pages(ask, SpanPages(span))) as pages:
             async for page in pages:
                 yield page.items
@@ -273,9 +270,7 @@ class AlpacaData(AlpacaLatest):
         limit: int | None,
         options: dict[str, Any],
     ) -> AsyncGenerator[Bars, None]:
-        def ask(span: Span) -> Call[Page[dict[str, Bars]]]:
-            return self._sources.past_bars([symbol], timeframe, span, **options)
-
+        ask = partial(self._sources.past_bars, [symbol], timeframe, **options)
         pages = SpanPages(span, limit=limit)
         async with aclosing(self._walks.pages(ask, pages, symbol=symbol)) as found:
             async for page in found:
@@ -294,10 +289,7 @@ class AlpacaData(AlpacaLatest):
         """Trades from ``start`` (today's if None) to ``end``, oldest first."""
         check_symbol(symbol)
         pages = SpanPages(_span(start, end, options), limit=limit)
-
-        def ask(span: Span) -> Call[Page[dict[str, Rows[Trade]]]]:
-            return self._sources.past_trades([symbol], span, **options)
-
+        ask = partial(self._sources.past_trades, [symbol], **options)
         return self._walks.history(ask, pages, symbol)
 
     def iter_quotes(
@@ -312,10 +304,7 @@ class AlpacaData(AlpacaLatest):
         """Quotes from ``start`` (today's if None) to ``end``; Alpaca has none of options."""
         check_symbol(symbol)
         pages = SpanPages(_span(start, end, options), limit=limit)
-
-        def ask(span: Span) -> Call[Page[dict[str, Rows[Quote]]]]:
-            return self._sources.past_quotes([symbol], span, **options)
-
+        ask = partial(self._sources.past_quotes, [symbol], **options)
         return self._walks.history(ask, pages, symbol)
 
     async def get_market_status(self) -> MarketStatus:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import date
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from sentio_async import errors
 from sentio_async.connectors.alpaca.batches import ask_about
 from sentio_async.connectors.alpaca.data_rates import AlpacaRates
 from sentio_async.connectors.alpaca.data_values import (
@@ -36,12 +37,13 @@ from sentio_async.models import (
     OptionSnapshot,
     Page,
     PriceBand,
-    Rows,
     TradingStatus,
 )
 from sentio_async.streams import Policy, Subscription
 
 __all__ = ["AlpacaDataExtras"]
+
+T = TypeVar("T")
 
 
 class AlpacaDataExtras(AlpacaRates):
@@ -56,7 +58,7 @@ class AlpacaDataExtras(AlpacaRates):
 
     async def _option_snapshots(self, contracts: Sequence[str]) -> Batch[OptionSnapshot]:
         ask = partial(data_options.option_snapshots, contracts, feed=self._options_feed)
-        return await self._all_snapshots(ask, data_options.MOST_CONTRACTS)
+        return await self._all_pages(ask, data_options.MOST_CONTRACTS)
 
     async def get_option_chain(self, underlying: str, **filters: Any) -> Batch[OptionSnapshot]:
         """The snapshots of an underlying's contracts, all pages of them.
@@ -66,18 +68,14 @@ class AlpacaDataExtras(AlpacaRates):
         """
         filters = {"feed": self._options_feed, **filters}
         ask = partial(data_options.option_chain, underlying, **filters)
-        return await self._all_snapshots(ask, data_options.MOST_SNAPSHOTS)
+        return await self._all_pages(ask, data_options.MOST_SNAPSHOTS)
 
-    async def _all_snapshots(self, ask: Any, page_size: int) -> Batch[OptionSnapshot]:
-        found: dict[str, Any] = {}
-
-        def asked(span: Span) -> Call[Page[Batch[OptionSnapshot]]]:
-            call: Call[Page[Batch[OptionSnapshot]]]
-            call = ask(limit=span.limit, page_token=span.page_token)
-            return call
-
+    async def _all_pages(
+        self, ask: Callable[[Span], Call[Page[Batch[T]]]], page_size: int
+    ) -> Batch[T]:
+        found: dict[str, T | errors.ConnectorError] = {}
         pages = SpanPages(ANY_TIME, page_size=page_size)
-        async with aclosing(self._walks.pages(asked, pages, count=len)) as answers:
+        async with aclosing(self._walks.pages(ask, pages, count=len)) as answers:
             async for page in answers:
                 found.update(page.items.items())
         return Batch(found)
@@ -92,10 +90,7 @@ class AlpacaDataExtras(AlpacaRates):
         **options: Any,
     ) -> AsyncIterator[DayAuctions]:
         """A stock's opening and closing auctions, day after day."""
-
-        def ask(span: Span) -> Call[Page[dict[str, Rows[DayAuctions]]]]:
-            return data_stock.auctions_of(symbol, span, **options)
-
+        ask = partial(data_stock.auctions_of, symbol, **options)
         pages = SpanPages(Span(start=start, end=end), limit=limit)
         return self._walks.history(ask, pages, symbol)
 

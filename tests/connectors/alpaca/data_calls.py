@@ -77,13 +77,14 @@ def _options():
     yield (
         "option snapshots",
         data_options.option_snapshots(
-            CONTRACTS, feed="opra", updated_since=FROM, limit=100, page_token="t"
+            CONTRACTS, Span(limit=100, page_token="t"), feed="opra", updated_since=FROM
         ),
     )
     yield (
         "option chain",
         data_options.option_chain(
             "AAPL",
+            Span(limit=1000, page_token="t"),
             feed="indicative",
             right=OptionRight.CALL,
             strike_from=Decimal("150.5"),
@@ -93,7 +94,6 @@ def _options():
             expires_to=DAY,
             root="AAPL1",
             updated_since=DAY,
-            page_token="t",
         ),
     )
 

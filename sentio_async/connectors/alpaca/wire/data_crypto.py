@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from sentio_async.connectors.alpaca.data_values import BookLevel, OrderBook
 from sentio_async.connectors.alpaca.wire import data_rows as rows
@@ -29,6 +30,7 @@ from sentio_async.resilience.limiter import Priority
 
 __all__ = [
     "RawBook",
+    "at_venue",
     "crypto_bars",
     "crypto_books",
     "crypto_quotes",
@@ -70,20 +72,11 @@ def _read_book(symbol: str, raw: RawBook, _feed: rows.Feed) -> OrderBook:
     )
 
 
-def _past(symbols: Iterable[str], location: str, span: Span, step: str | None = None) -> Parts:
-    query: dict[str, QueryValue] = {"symbols": listed(symbols), "timeframe": step, **span.query()}
-    context = {"feed": rows.Feed(location)}
+def at_venue(symbols: Iterable[str], location: str, **more: QueryValue) -> Parts:
+    """What every question about crypto has in common."""
     return Parts(
         path={"loc": location},
-        query=query,
-        context=context if step is None else {**context, "step": step},
-    )
-
-
-def _now(symbols: Iterable[str], location: str) -> Parts:
-    return Parts(
-        path={"loc": location},
-        query={"symbols": listed(symbols)},
+        query={"symbols": listed(symbols), **more},
         context={"feed": rows.Feed(location)},
     )
 
@@ -98,7 +91,9 @@ def crypto_bars(
     symbols: Iterable[str], timeframe: str, span: Span = ANY_TIME, *, location: str = "us"
 ) -> Parts:
     """Bars of many pairs, one pair after the other."""
-    return _past(symbols, location, span, write_timeframe(timeframe))
+    step = write_timeframe(timeframe)
+    parts = at_venue(symbols, location, timeframe=step, **span.query())
+    return replace(parts, context={**parts.context, "step": step})
 
 
 @api.get(
@@ -109,7 +104,7 @@ def crypto_bars(
 )
 def crypto_trades(symbols: Iterable[str], span: Span = ANY_TIME, *, location: str = "us") -> Parts:
     """Trades of many pairs, one pair after the other."""
-    return _past(symbols, location, span)
+    return at_venue(symbols, location, **span.query())
 
 
 @api.get(
@@ -120,7 +115,7 @@ def crypto_trades(symbols: Iterable[str], span: Span = ANY_TIME, *, location: st
 )
 def crypto_quotes(symbols: Iterable[str], span: Span = ANY_TIME, *, location: str = "us") -> Parts:
     """Quotes of many pairs, one pair after the other."""
-    return _past(symbols, location, span)
+    return at_venue(symbols, location, **span.query())
 
 
 @api.get(
@@ -130,7 +125,7 @@ def crypto_quotes(symbols: Iterable[str], span: Span = ANY_TIME, *, location: st
 )
 def latest_crypto_bars(symbols: Iterable[str], *, location: str = "us") -> Parts:
     """The latest minute bar of many pairs."""
-    return _now(symbols, location)
+    return at_venue(symbols, location)
 
 
 @api.get(
@@ -140,7 +135,7 @@ def latest_crypto_bars(symbols: Iterable[str], *, location: str = "us") -> Parts
 )
 def latest_crypto_trades(symbols: Iterable[str], *, location: str = "us") -> Parts:
     """The latest trade of many pairs."""
-    return _now(symbols, location)
+    return at_venue(symbols, location)
 
 
 @api.get(
@@ -150,7 +145,7 @@ def latest_crypto_trades(symbols: Iterable[str], *, location: str = "us") -> Par
 )
 def latest_crypto_quotes(symbols: Iterable[str], *, location: str = "us") -> Parts:
     """The latest quote of many pairs."""
-    return _now(symbols, location)
+    return at_venue(symbols, location)
 
 
 @api.get(
@@ -160,7 +155,7 @@ def latest_crypto_quotes(symbols: Iterable[str], *, location: str = "us") -> Par
 )
 def crypto_books(symbols: Iterable[str], *, location: str = "us") -> Parts:
     """The order books of many pairs."""
-    return _now(symbols, location)
+    return at_venue(symbols, location)
 
 
 @api.get(
@@ -170,4 +165,4 @@ def crypto_books(symbols: Iterable[str], *, location: str = "us") -> Parts:
 )
 def crypto_snapshots(symbols: Iterable[str], *, location: str = "us") -> Parts:
     """The latest of everything about many pairs."""
-    return _now(symbols, location)
+    return at_venue(symbols, location)

@@ -43,6 +43,9 @@ MOST_CONTRACTS = 100
 MOST_SNAPSHOTS = 1000
 """Snapshots of one page."""
 
+_CONTRACTS = Span(limit=MOST_CONTRACTS)
+_SNAPSHOTS = Span(limit=MOST_SNAPSHOTS)
+
 
 @api.get(
     "/v1beta1/options/bars",
@@ -100,19 +103,17 @@ def latest_option_trades(symbols: Iterable[str], *, feed: str | None = None) -> 
 )
 def option_snapshots(
     symbols: Iterable[str],
+    span: Span = _CONTRACTS,
     *,
     feed: str | None = None,
     updated_since: Moment | None = None,
-    limit: int | None = MOST_CONTRACTS,
-    page_token: str | None = None,
 ) -> Parts:
     """The latest of everything about many contracts, with greeks where Alpaca has them."""
     query: dict[str, QueryValue] = {
         "symbols": listed(symbols),
         "feed": feed,
         "updated_since": updated_since,
-        "limit": limit,
-        "page_token": page_token,
+        **span.query(),
     }
     return Parts(query=query, context={"feed": option_feed(feed)})
 
@@ -124,6 +125,7 @@ def option_snapshots(
 )
 def option_chain(
     underlying: str,
+    span: Span = _SNAPSHOTS,
     *,
     feed: str | None = None,
     right: OptionRight | str | None = None,
@@ -134,8 +136,6 @@ def option_chain(
     expires_to: date | None = None,
     root: str | None = None,
     updated_since: Moment | None = None,
-    limit: int | None = MOST_SNAPSHOTS,
-    page_token: str | None = None,
 ) -> Parts:
     """The latest of everything about the contracts of one underlying."""
     query: dict[str, QueryValue] = {
@@ -148,8 +148,7 @@ def option_chain(
         "expiration_date_lte": expires_to,
         "root_symbol": root,
         "updated_since": updated_since,
-        "limit": limit,
-        "page_token": page_token,
+        **span.query(),
     }
     return Parts(
         path={"underlying_symbol": underlying},

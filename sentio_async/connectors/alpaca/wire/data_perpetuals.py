@@ -12,8 +12,8 @@ import msgspec
 from sentio_async.connectors.alpaca.data_values import PerpetualPricing
 from sentio_async.connectors.alpaca.wire import data_rows as rows
 from sentio_async.connectors.alpaca.wire.data_answers import latest
-from sentio_async.connectors.alpaca.wire.data_api import api, listed
-from sentio_async.connectors.alpaca.wire.data_crypto import RawBook, read_books
+from sentio_async.connectors.alpaca.wire.data_api import api
+from sentio_async.connectors.alpaca.wire.data_crypto import RawBook, at_venue, read_books
 from sentio_async.http.endpoint import Parts
 from sentio_async.http.reading import ns_from_text
 from sentio_async.models import Batch
@@ -55,14 +55,6 @@ def _read_pricing(symbol: str, raw: RawPricing, _feed: rows.Feed) -> PerpetualPr
     )
 
 
-def _now(symbols: Iterable[str], location: str) -> Parts:
-    return Parts(
-        path={"loc": location},
-        query={"symbols": listed(symbols)},
-        context={"feed": rows.Feed(location)},
-    )
-
-
 @api.get(
     "/v1beta1/crypto-perps/{loc}/latest/bars",
     returns=rows.latest_bars,
@@ -70,7 +62,7 @@ def _now(symbols: Iterable[str], location: str) -> Parts:
 )
 def perpetual_bars(symbols: Iterable[str], *, location: str = "global") -> Parts:
     """The latest minute bar of many perpetuals."""
-    return _now(symbols, location)
+    return at_venue(symbols, location)
 
 
 @api.get(
@@ -80,7 +72,7 @@ def perpetual_bars(symbols: Iterable[str], *, location: str = "global") -> Parts
 )
 def perpetual_trades(symbols: Iterable[str], *, location: str = "global") -> Parts:
     """The latest trade of many perpetuals."""
-    return _now(symbols, location)
+    return at_venue(symbols, location)
 
 
 @api.get(
@@ -90,7 +82,7 @@ def perpetual_trades(symbols: Iterable[str], *, location: str = "global") -> Par
 )
 def perpetual_quotes(symbols: Iterable[str], *, location: str = "global") -> Parts:
     """The latest quote of many perpetuals."""
-    return _now(symbols, location)
+    return at_venue(symbols, location)
 
 
 @api.get(
@@ -100,7 +92,7 @@ def perpetual_quotes(symbols: Iterable[str], *, location: str = "global") -> Par
 )
 def perpetual_books(symbols: Iterable[str], *, location: str = "global") -> Parts:
     """The order books of many perpetuals."""
-    return _now(symbols, location)
+    return at_venue(symbols, location)
 
 
 @api.get(
@@ -110,4 +102,4 @@ def perpetual_books(symbols: Iterable[str], *, location: str = "global") -> Part
 )
 def perpetual_pricing(symbols: Iterable[str], *, location: str = "global") -> Parts:
     """Mark price, index price, open interest and funding of many perpetuals."""
-    return _now(symbols, location)
+    return at_venue(symbols, location)

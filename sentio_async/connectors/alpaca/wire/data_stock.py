@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from msgspec.structs import replace
+
 from sentio_async.connectors.alpaca.wire import data_rows as rows
 from sentio_async.connectors.alpaca.wire.data_answers import (
     decode_as,
@@ -188,4 +190,4 @@ def latest_quote_of(symbol: str, *, feed: str | None = None, currency: str | Non
 def snapshot_of(symbol: str, *, feed: str | None = None, currency: str | None = None) -> Parts:
     """The latest of everything about one stock."""
     parts = _now(symbol, feed, currency)
-    return Parts(path=parts.path, query=parts.query, context={**parts.context, "symbol": symbol})
+    return replace(parts, context={**parts.context, "symbol": symbol})
