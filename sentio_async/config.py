@@ -164,6 +164,11 @@ def load_config(
             f"{kind.vendor} needs a {kind.__name__}, not a {type(given).__name__}",
             connector=kind.vendor,
         )
+    if given is not None and not isinstance(given, Mapping):
+        raise errors.ConfigurationError(
+            f"settings: a dict or {kind.__name__} is needed, not a {type(given).__name__}",
+            connector=kind.vendor,
+        )
     try:
         return kind.model_validate(_values(kind, given or {}, environ))
     except ValidationError as exc:
@@ -227,7 +232,7 @@ def _explain_one(kind: type[ConnectorConfig], error: Any) -> str:
             return f"{field} is missing: pass it, or set {variables}"
         case "extra_forbidden":
             known = ", ".join(sorted(kind.model_fields))
-            return f"{field} is not a setting of {kind.vendor}; there are {known}"
+            return f"{field} is not a setting of {kind.vendor or kind.__name__}; there are {known}"
         case "value_error":
             return (
                 f"{field}: {error['ctx']['error']}" if error["loc"] else str(error["ctx"]["error"])

@@ -123,7 +123,7 @@ class ConnectorFactory:
             )
         found = cls._registered.get((role, key)) or _built_in(role, key) or _plugged_in(role, key)
         if found is None:
-            raise errors.ConfigurationError(_unknown(role, key, cls._names(role)))
+            raise errors.ConfigurationError(_unknown(role, key, {r: cls._names(r) for r in Role}))
         return found
 
     @classmethod
@@ -175,8 +175,9 @@ def _plugged_in(role: Role, name: str) -> type[BaseConnector] | None:
     return None
 
 
-def _unknown(role: Role, name: str, names: list[str]) -> str:
-    what = {Role.BROKER: "broker", Role.DATA: "data provider", Role.NOTIFICATION: "notifier"}[role]
-    close = difflib.get_close_matches(name, names, n=1)
+def _unknown(role: Role, name: str, names: Mapping[Role, list[str]]) -> str:
+    what = {Role.BROKER: "broker", Role.DATA: "data provider", Role.NOTIFICATION: "notifier"}
+    close = difflib.get_close_matches(name, names[role], n=1)
     guess = f"; did you mean {close[0]!r}" if close else ""
-    return f"no {what} {name!r}{guess} (there are {', '.join(names)})"
+    elsewhere = "".join(f"; it is a {what[each]}" for each in Role if name in names[each])
+    return f"no {what[role]} {name!r}{guess}{elsewhere} (there are {', '.join(names[role])})"

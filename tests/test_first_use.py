@@ -70,7 +70,8 @@ BEFORE_ANYTHING = [
     ("broker", "alpacca", {}, ["no broker 'alpacca'; did you mean 'alpaca'", "there are alpaca"]),
     ("data", "polygn", {}, ["no data provider 'polygn'; did you mean 'polygon'"]),
     ("notification", "emial", {}, ["no notifier 'emial'; did you mean 'email'", "webhook"]),
-    ("broker", "polygon", {}, ["no broker 'polygon'", "there are alpaca"]),
+    ("broker", "alpaca", "PK-KEY", ["a dict or AlpacaConfig is needed, not a str"]),
+    ("broker", "polygon", {}, ["no broker 'polygon'; it is a data provider", "there are alpaca"]),
     ("data", "zzz", {}, ["no data provider 'zzz' (there are alpaca, massive, polygon)"]),
     ("broker", "td_ameritrade", {}, ["Charles Schwab", "use alpaca"]),
     ("data", "IEX_Cloud ", {}, ["ended on 31 August 2024", "use polygon or alpaca"]),
@@ -133,6 +134,9 @@ async def test_a_wrong_symbol(exchange, monkeypatch, capsys):
             with pytest.raises(errors.InvalidRequestError) as single:
                 await data.get_quotes("AAPL")
             assert_clear(single.value, ["a list is needed, such as ['AAPL']"], monkeypatch, capsys)
+            with pytest.raises(errors.InvalidRequestError) as a_list:
+                data.stream_quotes(["AAPL"])
+            assert_clear(a_list.value, ["['AAPL'] is not one", "side by side"], monkeypatch, capsys)
         with pytest.raises(errors.ConnectorError) as refused:
             await broker.place_order("NOSUCH", 1, "buy")
     assert_clear(refused.value, ["NOSUCH"], monkeypatch, capsys)

@@ -227,6 +227,11 @@ class DataProviderConnector(BaseConnector):
         callback: Callback | None = None,
         buffer: int | None = None,
     ) -> Subscription[Any]:
+        for each in symbols:
+            if not isinstance(each, str):
+                raise errors.InvalidRequestError(
+                    f"symbol: {each!r} is not one; they stand side by side here, not in a list"
+                )
         names = symbols_of(symbols)
         if not names:
             raise errors.InvalidRequestError("symbols: at least one is needed; '*' is all of them")

@@ -122,7 +122,7 @@ async def open_socket(
     except BaseException as exc:
         for each in made:
             _shut(each)
-        error = _explain(exc)
+        error = _explain(exc, parts.netloc)
         if error is None:
             raise
         raise error from None
@@ -158,22 +158,22 @@ def _shut(made: sockets.socket) -> None:
         return
 
 
-def _explain(exc: BaseException) -> errors.ConnectorError | None:
+def _explain(exc: BaseException, place: str) -> errors.ConnectorError | None:
     import picows
 
+    cannot = f"stream: {place}: cannot connect"
     match exc:
         case picows.WSInvalidStatusError():
             return _explain_status(exc.response.status if exc.response else 0)
         case TimeoutError():
             return errors.ConnectionError(
-                "stream: the connection took too long", outcome=Outcome.NOT_SENT
+                f"{cannot} within the time allowed", outcome=Outcome.NOT_SENT
             )
         case ssl.SSLCertVerificationError():
             return errors.CertificateError(f"stream: {exc.verify_message}")
         case picows.WSError() | OSError():
-            return errors.ConnectionError(
-                f"stream: not connected ({type(exc).__name__})", outcome=Outcome.NOT_SENT
-            )
+            words = str(exc) or type(exc).__name__
+            return errors.ConnectionError(f"{cannot}: {words}", outcome=Outcome.NOT_SENT)
     return None
 
 

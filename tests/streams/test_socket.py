@@ -151,7 +151,7 @@ async def test_nobody_there_and_plain_text_elsewhere_are_errors_of_ours():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(errors.ConnectionError):
+    with pytest.raises(errors.ConnectionError, match=rf"127.0.0.1:{port}: cannot connect: \[Errno"):
         await open_socket(f"ws://127.0.0.1:{port}", {}, Receiver(), timeout=2)
     with pytest.raises(errors.ConfigurationError):
         await open_socket("ws://example.com", {}, Receiver(), timeout=2)
