@@ -131,6 +131,7 @@ class BaseConnector:
         redactor.add(secrets)
         # Late answers may still be logged after disconnect, so they stay hidden until the end.
         weakref.finalize(self, redactor.remove, secrets)
+        self._set_up()
 
     def _open_session(
         self,
@@ -274,6 +275,9 @@ class BaseConnector:
             last_success_at=max(successes, default=None),
             last_error=problems[-1] if problems else None,
         )
+
+    def _set_up(self) -> None:
+        """Make what calls need, such as sessions, from the settings; does no I/O."""
 
     async def _check(self) -> str | None:
         """Ask the vendor something cheap; a text says what is not quite right."""

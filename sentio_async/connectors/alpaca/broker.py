@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable
 from datetime import date, datetime
 from typing import Any, ClassVar
 
 from sentio_async import errors
 from sentio_async.base import Capability
 from sentio_async.base.broker import Number
-from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.alpaca.config import AlpacaConfig, credential_of, sign_with
 from sentio_async.connectors.alpaca.extras import AlpacaExtras
 from sentio_async.connectors.alpaca.order_stream import AlpacaOrderStream
 from sentio_async.connectors.alpaca.wire import trading as wire
 from sentio_async.connectors.alpaca.wire.paging import IdPages, OrderPages
-from sentio_async.events import Listener
-from sentio_async.http.client import AsyncClient, Resources
 from sentio_async.models import (
     Account,
     Activity,
@@ -80,18 +77,7 @@ class AlpacaBroker(AlpacaExtras):
     _config: AlpacaConfig
     _account_id: str | None = None
 
-    def __init__(
-        self,
-        config: Mapping[str, Any] | ConnectorConfig | None = None,
-        *,
-        client: AsyncClient | None = None,
-        resources: Resources | None = None,
-        listeners: Sequence[Listener] = (),
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        super().__init__(
-            config, client=client, resources=resources, listeners=listeners, clock=clock
-        )
+    def _set_up(self) -> None:
         self._session = self._open_session(
             self._config.base_url,
             auth=sign_with(self._config),

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from sentio_async.base import Capability, check_symbol
-from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.alpaca.batches import ask_about
 from sentio_async.connectors.alpaca.config import AlpacaConfig, credential_of, sign_with
@@ -28,8 +27,6 @@ from sentio_async.connectors.alpaca.wire.data_pages import SpanPages
 from sentio_async.connectors.alpaca.wire.data_routes import Sources, pack
 from sentio_async.connectors.alpaca.wire.data_rows import PROVIDER
 from sentio_async.connectors.alpaca.wire.data_status import read_market_status
-from sentio_async.events import Listener
-from sentio_async.http.client import AsyncClient, Resources
 from sentio_async.models import (
     Bar,
     Bars,
@@ -81,18 +78,7 @@ class AlpacaData(AlpacaLatest):
     bar_channels: ClassVar[tuple[str, ...]] = ("bars", "updated_bars")
     _config: AlpacaConfig
 
-    def __init__(
-        self,
-        config: Mapping[str, Any] | ConnectorConfig | None = None,
-        *,
-        client: AsyncClient | None = None,
-        resources: Resources | None = None,
-        listeners: Sequence[Listener] = (),
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        super().__init__(
-            config, client=client, resources=resources, listeners=listeners, clock=clock
-        )
+    def _set_up(self) -> None:
         settings = self._config
         self._options_feed = settings.options_feed
         self._sources = Sources(stocks=settings.feed, options=settings.options_feed)

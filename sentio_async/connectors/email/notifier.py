@@ -68,10 +68,7 @@ class EmailNotifier(NotificationConnector):
     )
     _config: EmailConfig
 
-    def __init__(
-        self, config: Mapping[str, Any] | ConnectorConfig | None = None, **options: Any
-    ) -> None:
-        super().__init__(config, **options)
+    def _set_up(self) -> None:
         sender = plain_address(self._config.from_address)
         self._sender = sender.address
         self._domain = self._config.message_id_domain or sender.address.rpartition("@")[2]

@@ -11,16 +11,12 @@ from typing import Any, ClassVar
 
 from sentio_async import errors
 from sentio_async.base import Capability, sorted_out
-from sentio_async.clock import SYSTEM_CLOCK, Clock
-from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.polygon import wire
 from sentio_async.connectors.polygon.markets import PolygonMarkets
 from sentio_async.connectors.polygon.moments import Moment
 from sentio_async.connectors.polygon.reference import PolygonReference
 from sentio_async.connectors.polygon.stream import PolygonStreams
 from sentio_async.connectors.polygon.values import MarketHoliday
-from sentio_async.events import Listener
-from sentio_async.http.client import AsyncClient, Resources
 from sentio_async.http.endpoint import Call
 from sentio_async.models import (
     Bar,
@@ -94,18 +90,8 @@ class PolygonData(PolygonMarkets, PolygonReference):
         }
     )
 
-    def __init__(
-        self,
-        config: Mapping[str, Any] | ConnectorConfig | None = None,
-        *,
-        client: AsyncClient | None = None,
-        resources: Resources | None = None,
-        listeners: Sequence[Listener] = (),
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        super().__init__(
-            config, client=client, resources=resources, listeners=listeners, clock=clock
-        )
+    def _set_up(self) -> None:
+        super()._set_up()
         self._size = self._config.batch_size
         alone, together = self._one_stock, self._snapshots_by_ticker
         # Of stocks only: other kinds have other answers when they are asked about together.

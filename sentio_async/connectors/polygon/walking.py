@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, ClassVar, TypeVar
 
 from sentio_async import errors
 from sentio_async.base import DataProviderConnector
-from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.polygon import wire
 from sentio_async.connectors.polygon.config import PolygonConfig
-from sentio_async.events import Listener
 from sentio_async.http.ahead import pages_of, text_near_the_end
 from sentio_async.http.auth import BearerAuth
-from sentio_async.http.client import AsyncClient, Resources
 from sentio_async.http.endpoint import Call
 from sentio_async.models import Page
 from sentio_async.resilience.limiter import Window
@@ -65,18 +62,7 @@ class PolygonSession(DataProviderConnector):
     Config: ClassVar[type[ConnectorConfig]] = PolygonConfig
     _config: PolygonConfig
 
-    def __init__(
-        self,
-        config: Mapping[str, Any] | ConnectorConfig | None = None,
-        *,
-        client: AsyncClient | None = None,
-        resources: Resources | None = None,
-        listeners: Sequence[Listener] = (),
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        super().__init__(
-            config, client=client, resources=resources, listeners=listeners, clock=clock
-        )
+    def _set_up(self) -> None:
         key = self._config.api_key
         self._session = self._open_session(
             self._config.base_url,

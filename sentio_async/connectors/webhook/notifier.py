@@ -84,10 +84,7 @@ class WebhookNotifier(NotificationConnector):
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.SIGNATURES})
     _config: WebhookConfig
 
-    def __init__(
-        self, config: Mapping[str, Any] | ConnectorConfig | None = None, **options: Any
-    ) -> None:
-        super().__init__(config, **options)
+    def _set_up(self) -> None:
         self._own = self._own_target()
         self._recipients = Recipients(self._config, self._resources)
         self._gone: dict[str, None] = {}
