@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
 
 from sentio_async import errors
 from sentio_async.http.endpoint import Call
+from sentio_async.http.redaction import redactor
 
-__all__ = ["Auth", "BearerAuth", "HeaderAuth", "NoAuth", "SecretHeaders"]
+__all__ = [
+    "Auth",
+    "BearerAuth",
+    "HeaderAuth",
+    "Hidden",
+    "NoAuth",
+    "PathAuth",
+    "QueryAuth",
+    "SecretHeaders",
+    "UrlAuth",
+]
+
+_LAST = 2
+"""Secrets of one owner that stay hidden: an answer to the one before may still come."""
 
 
-def _sendable(name: str, secret: SecretStr) -> SecretStr:
-    """The secret, if a header can carry it; HTTP libraries print the header they refuse."""
-    if not _fits_a_header(secret.get_secret_value()):
-        raise errors.ConfigurationError(
-            f"the secret for the header {name} is empty, or has a space at an end, a line break "
-            "or a character that is not ASCII; was it read from a file with its last line break?"
-        )
-    return secret
+def _sendable(place: str, secret: SecretStr) -> str:
+    """The secret's text, if a request can carry it; HTTP libraries print what they refuse."""
+    text = secret.get_secret_value()
+    if text and text.isascii() and text.isprintable() and text == text.strip():
+        return text
+    raise errors.ConfigurationError(
+        f"the secret for the {place} is empty, or has a space at an end, a line break "
+        "or a character that is not ASCII; was it read from a file with its last line break?"
+    )
 
 
-def _fits_a_header(text: str) -> bool:
-    return bool(text) and text.isascii() and text.isprintable() and text == text.strip()
+class Hidden:
+    """Keeps the last secrets of its owner out of logs and errors, as long as the owner lives.
+
+    A connector's settings are hidden already; this is for what is got later, such as a token.
+    """
+
+    def __init__(self) -> None:
+        self._ends: deque[weakref.finalize[[tuple[str, ...]], Hidden]] = deque()
+
+    def add(self, *secrets: str) -> None:
+        """Hide these from now on, and no longer those before the last."""
+        redactor.add(secrets)
+        self._ends.append(weakref.finalize(self, redactor.remove, secrets))
+        if len(self._ends) > _LAST:
+            self._ends.popleft()()
 
 
 class SecretHeaders(dict[str, str]):
@@ -46,6 +77,19 @@ class Auth(Protocol):
         ...
 
 
+@runtime_checkable
+class UrlAuth(Auth, Protocol):
+    """Proof that stands in the URL, where a vendor takes it nowhere else.
+
+    It is put in when a request is sent: a ``Call``, and with it errors, events and the keys under
+    which answers are shared, never has it.
+    """
+
+    def aim(self, call: Call[Any]) -> str:
+        """Path and query as they go on the wire; made afresh for every attempt."""
+        ...
+
+
 class NoAuth:
     """Proves nothing."""
 
@@ -63,7 +107,7 @@ class HeaderAuth:
 
     def __init__(self, headers: Mapping[str, SecretStr]) -> None:
         self._headers = SecretHeaders(
-            (name, _sendable(name, value).get_secret_value()) for name, value in headers.items()
+            (name, _sendable(f"header {name}", value)) for name, value in headers.items()
         )
 
     def sign(self, call: Call[Any]) -> Mapping[str, str]:
@@ -83,6 +127,7 @@ class BearerAuth:
     ) -> None:
         self._headers = _bearing(token)
         self._renew = renew
+        self._hidden = Hidden()
 
     def sign(self, call: Call[Any]) -> Mapping[str, str]:
         """The header, the same object until there is another token."""
@@ -92,10 +137,47 @@ class BearerAuth:
         """A new token, where there is a way to get one."""
         if self._renew is None:
             return False
-        self._headers = _bearing(await self._renew())
+        token = await self._renew()
+        self._hidden.add(token.get_secret_value())
+        self._headers = _bearing(token)
         return True
 
 
 def _bearing(token: SecretStr) -> SecretHeaders:
-    secret = _sendable("authorization", token).get_secret_value()
-    return SecretHeaders(authorization=f"Bearer {secret}")
+    return SecretHeaders(authorization=f"Bearer {_sendable('header authorization', token)}")
+
+
+class QueryAuth(NoAuth):
+    """Members of every query, such as ``{"apikey": key}``."""
+
+    def __init__(self, members: Mapping[str, SecretStr]) -> None:
+        texts = {name: _sendable(f"query member {name}", each) for name, each in members.items()}
+        self._hidden = Hidden()
+        self._hidden.add(*texts.values())
+        self._query = SecretStr(urlencode(texts, quote_via=quote, safe=""))
+
+    def aim(self, call: Call[Any]) -> str:
+        """The call's target with the members at the end of its query."""
+        return f"{call.target}{'&' if call.query else '?'}{self._query.get_secret_value()}"
+
+
+class PathAuth(NoAuth):
+    """Parts of paths that are secrets, such as ``{"token": token}`` for ``/bot{token}/send``.
+
+    ``Api(secrets=("token",))`` leaves their names in a call's path; here they get their values.
+    """
+
+    def __init__(self, parts: Mapping[str, SecretStr]) -> None:
+        texts = {name: _sendable(f"path part {name}", each) for name, each in parts.items()}
+        if {".", ".."} & set(texts.values()):
+            raise errors.ConfigurationError("a secret in a path cannot be a dot or two")
+        self._hidden = Hidden()
+        self._hidden.add(*texts.values())
+        self._parts = {f"{{{n}}}": SecretStr(quote(t, safe=":")) for n, t in texts.items()}
+
+    def aim(self, call: Call[Any]) -> str:
+        """The call's target with the secrets in their places."""
+        target = call.target
+        for name, part in self._parts.items():
+            target = target.replace(name, part.get_secret_value())
+        return target

@@ -127,7 +127,7 @@ class Call(msgspec.Struct, Generic[T_co], frozen=True, eq=False):
     path: str
     query: str
     target: str
-    """Path and query as they go on the wire."""
+    """Path and query as they go on the wire, but for a proof that stands in them (``UrlAuth``)."""
     body: bytes | None
     headers: Mapping[str, str]
     key: str | None
@@ -170,7 +170,7 @@ class Declared(Generic[P, T]):
         self.endpoint = endpoint
         self._build = build
         # What stands before each name, and the name; a last text has none.
-        self._path = [(text, name) for text, name, _, _ in _formatter.parse(endpoint.path)]
+        self._path = _parts_of(endpoint)
         self._names = dict.fromkeys(name for _, name in self._path if name).keys()
         update_wrapper(self, build)
 
@@ -208,6 +208,19 @@ class Declared(Generic[P, T]):
         return "".join(
             [text + _segment(name, values[name]) if name else text for text, name in self._path]
         )
+
+
+def _parts_of(endpoint: Endpoint[Any]) -> list[tuple[str, str | None]]:
+    """The texts of a path, each with the name after it; a secret's name is text."""
+    parts: list[tuple[str, str | None]] = []
+    for text, name, _, _ in _formatter.parse(endpoint.path):
+        if name not in endpoint.api.secrets:
+            parts.append((text, name))
+            continue
+        if not endpoint.authenticated:
+            raise TypeError(f"{endpoint.label} needs proof: {name} is a secret")
+        parts.append((f"{text}{{{name}}}", None))
+    return parts
 
 
 def _segment(name: str, value: str) -> str:
@@ -286,7 +299,8 @@ class Api:
 
     ``problem`` reads the vendor's error bodies: it is given the status, the decoded body (None
     when it is not JSON) and the endpoint.  ``check`` finds failures inside 2xx answers, before
-    the answer is read.
+    the answer is read.  ``secrets`` are names in paths that calls leave as they are: ``PathAuth``
+    puts in what they stand for when a call is sent.
     """
 
     def __init__(
@@ -296,11 +310,13 @@ class Api:
         problem: Callable[[int, Json, Endpoint[Any]], Problem | None] | None = None,
         check: Callable[[Json], Problem | None] | None = None,
         priority: Priority = Priority.QUOTES,
+        secrets: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.problem = problem
         self.check = check
         self.priority = priority
+        self.secrets = frozenset(secrets)
         self.endpoints: list[Endpoint[Any]] = []
 
     def endpoint(
@@ -335,8 +351,9 @@ class Api:
             )
             if options:
                 raise TypeError(f"{endpoint.label}: unknown options {', '.join(options)}")
+            declared = Declared(endpoint, build)
             self.endpoints.append(endpoint)
-            return Declared(endpoint, build)
+            return declared
 
         return declare
 

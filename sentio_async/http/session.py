@@ -15,7 +15,7 @@ from sentio_async import errors
 from sentio_async.config import ConnectorConfig, check_url
 from sentio_async.events import Event, Hedged, LimitObserved, RowSkipped, tell
 from sentio_async.http.answer import Answer
-from sentio_async.http.auth import Auth, SecretHeaders
+from sentio_async.http.auth import Auth, SecretHeaders, UrlAuth
 from sentio_async.http.client import Resources
 from sentio_async.http.endpoint import JSON_HEADERS, Call, Endpoint
 from sentio_async.http.exchange import Outgoing, exchange
@@ -82,6 +82,7 @@ class Session:
         self._place = Place(self._base_url, config.timeouts)
         self._total = config.timeouts.total
         self._auth = auth
+        self._aim = auth.aim if isinstance(auth, UrlAuth) else None
         self._resources = resources
         self._buckets = dict(buckets or {})
         self._credential = hashlib.sha256(credential.encode()).hexdigest()[:16]
@@ -107,7 +108,7 @@ class Session:
     @property
     def host(self) -> str:
         """Host and port, for labels."""
-        return self._base_url.split("://", 1)[1]
+        return self._base_url.split("/", 3)[2]
 
     def send(
         self,
@@ -220,13 +221,14 @@ class Session:
         self, call: Call[Any], route: _Route, in_task: bool, expires_at: float
     ) -> Coroutine[Any, Any, Answer]:
         endpoint = call.endpoint
-        headers = call.headers
+        headers, aim = call.headers, None
         if endpoint.authenticated:
-            headers = self._proved(headers, self._auth.sign(call))
+            headers, aim = self._proved(headers, self._auth.sign(call)), self._aim
         outgoing = Outgoing(
             self._place,
             endpoint.method,
-            call.target,
+            # No local of this frame: a traceback may show those.
+            call.target if aim is None else aim(call),
             headers,
             call.body,
             route.max_body,
