@@ -298,6 +298,14 @@ def test_a_part_that_is_delayed_marks_itself():
     assert not found["AAPL"].quote.is_delayed
 
 
+@pytest.mark.parametrize("part", ["last_quote", "last_trade"])
+def test_an_option_of_which_a_part_is_delayed_is_delayed(part):
+    late = {"timeframe": "DELAYED", "bid": 1, "ask": 2, "price": 1.5, "size": 1, "sip_timestamp": 5}
+    row = {"details": {"ticker": "O:AAPL230616C00150000"}, part: late}
+
+    assert items("option_chain", {"status": "OK", "results": [row]})[0].is_delayed
+
+
 def test_a_chain_has_greeks_where_there_are_any():
     page = answer("option_chain")
     first, second = page.items

@@ -6,7 +6,7 @@ https://massive.com/docs/rest/stocks/aggregates/custom-bars
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_g
 from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target
 from sentio_async.connectors.polygon.wire.tickers import check_about, checked
 from sentio_async.http.endpoint import Call, Parts
+from sentio_async.http.times import ns_from_milliseconds
 from sentio_async.models import Bar, Bars, Page, Rows
 from sentio_async.resilience.limiter import Priority
 
@@ -67,19 +68,20 @@ _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 _STEPS = {"second": "Sec", "minute": "Min", "hour": "Hour", "day": "Day", "week": "Week"}
 
 
-class Aggregate(msgspec.Struct, gc=False):
+class Aggregate(msgspec.Struct, gc=False, kw_only=True):
     """One bar; an index has neither volume nor trades."""
 
-    t: Annotated[int, msgspec.Meta(ge=-MAX_MS, le=MAX_MS)]
-    o: float
-    h: float
-    l: float  # noqa: E741 (the vendor's own name)
-    c: float
+    # In the vendor's order, which is quicker to decode.
+    T: str | None = None
     v: float = 0.0
     # What is left out is as columns of bars have it; null is rare, and seen to there.
     vw: float | None = _NAN
+    o: float
+    c: float
+    h: float
+    l: float  # noqa: E741 (the vendor's own name)
+    t: Annotated[int, msgspec.Meta(ge=-MAX_MS, le=MAX_MS)]
     n: Annotated[int, msgspec.Meta(ge=0, le=MAX_NS)] | None = -1
-    T: str | None = None
 
 
 def timespan(timeframe: str) -> tuple[int, str]:
@@ -136,8 +138,8 @@ def read_bars(answer: Bulk[Aggregate], *, symbol: str, step: str) -> Page[Bars]:
     rows = answer.rows
     for begin in range(0, len(rows), _AT_ONCE):
         part = rows[begin : begin + _AT_ONCE]
-        columns: dict[str, list[Any]] = {
-            "times_ns": [row.t * 1_000_000 for row in part],
+        columns: dict[str, Sequence[Any]] = {
+            "times_ns": ns_from_milliseconds([row.t for row in part]),
             "open": [row.o for row in part],
             "high": [row.h for row in part],
             "low": [row.l for row in part],

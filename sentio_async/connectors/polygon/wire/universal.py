@@ -69,8 +69,12 @@ def _number(part: Mapping[str, Any], name: str) -> float | None:
     return None if value is None else number(value)
 
 
-def _late(part: Mapping[str, Any] | None) -> bool:
-    return part is not None and part.get("timeframe") == "DELAYED"
+def _late(part: Mapping[str, Any]) -> bool:
+    return part.get("timeframe") == "DELAYED"
+
+
+def _any_late(*parts: Quote | Trade | None) -> bool:
+    return any(part is not None and part.is_delayed for part in parts)
 
 
 def read_quote(row: Mapping[str, Any], symbol: str, *, late: bool) -> Quote | None:
@@ -149,7 +153,7 @@ def read_snapshot(row: Mapping[str, Any], *, late: bool) -> Snapshot:
         day_bar=read_day(session, symbol, updated, late=late),
         change=_number(session, "change"),
         change_percent=_number(session, "change_percent"),
-        is_delayed=late or bool(quote and quote.is_delayed) or bool(trade and trade.is_delayed),
+        is_delayed=late or _any_late(quote, trade),
         updated_ns=updated,
     )
 
@@ -172,7 +176,7 @@ def read_option(row: Mapping[str, Any], *, late: bool) -> OptionSnapshot:
         implied_volatility=_number(row, "implied_volatility"),
         open_interest=_number(row, "open_interest"),
         break_even_price=_number(row, "break_even_price"),
-        is_delayed=late or bool(quote and quote.is_delayed),
+        is_delayed=late or _any_late(quote, trade),
     )
 
 
