@@ -17,7 +17,7 @@ from sentio_async.connectors.polygon.moments import MAX_NS, Moment, given_ns, mi
 from sentio_async.connectors.polygon.values import CryptoOpenClose, OpenClose
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
 from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target
-from sentio_async.connectors.polygon.wire.tickers import check_about, checked
+from sentio_async.connectors.polygon.wire.tickers import check_about, checked, of_market
 from sentio_async.http.endpoint import Call, Parts
 from sentio_async.http.times import ns_from_milliseconds
 from sentio_async.models import Bar, Bars, Page, Rows
@@ -263,9 +263,7 @@ def grouped(market: str, on: date, **options: Any) -> Call[Rows[Bar]]:
         "crypto": grouped_crypto,
         "fx": grouped_forex,
     }
-    if market not in builds:
-        raise errors.InvalidRequestError(f"market: stocks, crypto or fx, not {market!r}")
-    return builds[market](on, **options)
+    return of_market(builds, market)(on, **options)
 
 
 def read_open_close(raw: Any, *, symbol: str) -> OpenClose:

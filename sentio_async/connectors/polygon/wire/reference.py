@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import date
 
-from sentio_async import errors
 from sentio_async.connectors.polygon.values import (
     Condition,
     Exchange,
@@ -20,7 +19,7 @@ from sentio_async.connectors.polygon.values import (
 )
 from sentio_async.connectors.polygon.wire.envelope import api, list_of, page_of, result
 from sentio_async.connectors.polygon.wire.filters import ORDERED, at_most, page_query, ranges
-from sentio_async.connectors.polygon.wire.tickers import check_about, checked
+from sentio_async.connectors.polygon.wire.tickers import check_about, checked, of_market
 from sentio_async.http.endpoint import Call, Parts, QueryValue
 from sentio_async.http.reading import read_rows
 from sentio_async.http.wire_json import Json
@@ -119,9 +118,7 @@ def exchanges_of(market: str) -> Call[Page[Rows[Exchange]]]:
         "crypto": crypto_exchanges,
         "forex": forex_exchanges,
     }
-    if market not in builds:
-        raise errors.InvalidRequestError(f"market: {', '.join(builds)}, not {market!r}")
-    return builds[market]()
+    return of_market(builds, market)()
 
 
 @api.get("/v3/reference/conditions", returns=page_of(Condition))

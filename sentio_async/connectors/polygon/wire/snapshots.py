@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from sentio_async import errors
 from sentio_async.connectors.polygon.moments import (
     DAYS_IN_NEW_YORK,
     DAYS_IN_UTC,
@@ -29,6 +28,7 @@ from sentio_async.connectors.polygon.wire.tickers import (
     asset_class,
     check_about,
     checked,
+    of_market,
 )
 from sentio_async.connectors.polygon.wire.ticks import WORD_LISTS, WORDS
 from sentio_async.http.endpoint import Call, Parts
@@ -57,11 +57,11 @@ class BarPart(msgspec.Struct, gc=False):
     c: float = 0.0
     h: float = 0.0
     l: float = 0.0  # noqa: E741 (the vendor's own name)
-    n: int | None = None
     o: float = 0.0
-    t: int | None = None
     v: float = 0.0
     vw: float | None = None
+    t: int | None = None
+    n: int | None = None
 
 
 class TradePart(msgspec.Struct, gc=False):
@@ -89,18 +89,18 @@ class QuotePart(msgspec.Struct, gc=False):
     x: int | None = None
 
 
-class SnapshotRow(msgspec.Struct, gc=False, rename="camel"):
+class SnapshotRow(msgspec.Struct, gc=False, rename="camel", kw_only=True):
     """One ticker."""
 
+    day: BarPart | None = None
+    last_quote: QuotePart | None = None
+    last_trade: TradePart | None = None
+    min: BarPart | None = None
+    prev_day: BarPart | None = None
     ticker: str
     todays_change: float | None = None
     todays_change_perc: float | None = None
     updated: int | None = None
-    day: BarPart | None = None
-    prev_day: BarPart | None = None
-    last_quote: QuotePart | None = None
-    last_trade: TradePart | None = None
-    min: BarPart | None = None
 
 
 def read_snapshots(rows: Sequence[SnapshotRow], *, late: bool) -> list[Snapshot]:
@@ -252,16 +252,12 @@ def read_book(raw: Json, *, symbol: str) -> OrderBook:
     )
 
 
-def _wanted(tickers: Iterable[str] | None) -> str | None:
-    return None if tickers is None else all_checked(tickers)
-
-
 @api.get("/v2/snapshot/locale/us/markets/stocks/tickers", returns=read_many, decode=_decode_many)
 def stock_snapshots(
     tickers: Iterable[str] | None = None, *, include_otc: bool | None = None
 ) -> Parts:
     """Snapshots of these stocks, or of all; a ticker not known is missing in the answer."""
-    return Parts(query={"tickers": _wanted(tickers), "include_otc": include_otc})
+    return Parts(query={"tickers": all_checked(tickers), "include_otc": include_otc})
 
 
 @api.get(
@@ -285,7 +281,7 @@ def stock_movers(direction: str, *, include_otc: bool | None = None) -> Parts:
 )
 def crypto_snapshots(tickers: Iterable[str] | None = None) -> Parts:
     """Snapshots of these crypto pairs, or of all."""
-    return Parts(query={"tickers": _wanted(tickers)})
+    return Parts(query={"tickers": all_checked(tickers)})
 
 
 @api.get(
@@ -317,7 +313,7 @@ def crypto_movers(direction: str) -> Parts:
 @api.get("/v2/snapshot/locale/global/markets/forex/tickers", returns=read_many, decode=_decode_many)
 def forex_snapshots(tickers: Iterable[str] | None = None) -> Parts:
     """Snapshots of these currency pairs, or of all."""
-    return Parts(query={"tickers": _wanted(tickers)})
+    return Parts(query={"tickers": all_checked(tickers)})
 
 
 @api.get(
@@ -347,7 +343,7 @@ def whole_market(market: str, **options: Any) -> Call[Rows[Snapshot]]:
         "crypto": crypto_snapshots,
         "forex": forex_snapshots,
     }
-    return _of(builds, market)(None, **options)
+    return of_market(builds, market)(None, **options)
 
 
 def movers(market: str, direction: str, **options: Any) -> Call[Rows[Snapshot]]:
@@ -357,12 +353,4 @@ def movers(market: str, direction: str, **options: Any) -> Call[Rows[Snapshot]]:
         "crypto": crypto_movers,
         "forex": forex_movers,
     }
-    return _of(builds, market)(direction, **options)
-
-
-def _of(
-    builds: dict[str, Callable[..., Call[Rows[Snapshot]]]], market: str
-) -> Callable[..., Call[Rows[Snapshot]]]:
-    if market not in builds:
-        raise errors.InvalidRequestError(f"market: {', '.join(builds)}, not {market!r}")
-    return builds[market]
+    return of_market(builds, market)(direction, **options)

@@ -5,13 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from sentio_async import errors
 from sentio_async.models import AssetClass
 
-__all__ = ["all_checked", "asset_class", "check_about", "checked", "currency_pair", "underlying_of"]
+__all__ = [
+    "all_checked",
+    "asset_class",
+    "check_about",
+    "checked",
+    "currency_pair",
+    "of_market",
+    "underlying_of",
+]
+
+T = TypeVar("T")
 
 _PREFIXES = {
     "O:": AssetClass.OPTION,
@@ -35,8 +45,10 @@ def checked(ticker: str) -> str:
     return ticker
 
 
-def all_checked(tickers: Iterable[str]) -> str:
-    """The tickers as a list in a query; raises as ``checked`` does."""
+def all_checked(tickers: Iterable[str] | None) -> str | None:
+    """The tickers as a list in a query, None for no list; raises as ``checked`` does."""
+    if tickers is None:
+        return None
     names = list(tickers)
     text = ",".join(names)
     # Nearly all are letters, which is seen at one look.
@@ -74,3 +86,10 @@ def underlying_of(option: str) -> str:
     if not root:
         raise errors.InvalidRequestError(f"symbol: {option!r} is not an option ticker")
     return root
+
+
+def of_market(choices: Mapping[str, T], market: str) -> T:
+    """What there is for a market; raises InvalidRequestError for one that has nothing."""
+    if market not in choices:
+        raise errors.InvalidRequestError(f"market: {', '.join(choices)}, not {market!r}")
+    return choices[market]

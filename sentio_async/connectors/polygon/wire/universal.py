@@ -237,17 +237,13 @@ def read_contract(raw: Json, *, symbol: str) -> OptionSnapshot:
     return found
 
 
-def _any_of(tickers: Iterable[str] | None) -> str | None:
-    return None if tickers is None else all_checked(tickers)
-
-
 @api.get("/v3/snapshot", returns=read_universal)
 def universal_snapshots(
     tickers: Iterable[str] | None = None, *, limit: int | None = None, **filters: QueryValue
 ) -> Parts:
     """Snapshots of at most 250 tickers of any kinds."""
     query = page_query(_BY_TICKER, filters, limit=limit, most=UNIVERSAL_LIMIT)
-    return Parts(query={"ticker.any_of": _any_of(tickers), **query})
+    return Parts(query={"ticker.any_of": all_checked(tickers), **query})
 
 
 @api.get("/v3/snapshot/indices", returns=read_index_values)
@@ -256,7 +252,7 @@ def index_values(
 ) -> Parts:
     """Values of at most 250 indices."""
     query = page_query(_INDICES, filters, limit=limit, most=UNIVERSAL_LIMIT)
-    return Parts(query={"ticker.any_of": _any_of(tickers), **query})
+    return Parts(query={"ticker.any_of": all_checked(tickers), **query})
 
 
 @api.get("/v3/snapshot/options/{underlying}", returns=read_chain)
@@ -281,4 +277,4 @@ def contract(ticker: str) -> Call[OptionSnapshot]:
 @api.get("/v1/summaries", returns=read_summaries)
 def summaries(tickers: Iterable[str]) -> Parts:
     """What a display shows of these tickers."""
-    return Parts(query={"ticker.any_of": _any_of(tickers)})
+    return Parts(query={"ticker.any_of": all_checked(tickers)})
