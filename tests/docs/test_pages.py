@@ -1,5 +1,8 @@
 """What the pages show, works."""
 
+import ast
+import codeop
+import inspect
 import os
 import re
 import shlex
@@ -41,6 +44,26 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page, monkeypatch
             monkeypatch.setenv(name, value)
 
         assert run_page(page, stand_ins_for(exchange)) == []
+
+
+def awaits(block):
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return bool(compile(block.text, "", "exec", flags=flags).co_flags & inspect.CO_COROUTINE)
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_what_awaits_can_be_pasted_into_a_prompt(page):
+    for block in blocks_of(page):
+        if block.language == "python" and awaits(block):
+            prompt = codeop.CommandCompiler()
+            prompt.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            entered = []
+            # An empty line ends what is indented.
+            for number, line in enumerate([*block.text.splitlines(), ""], block.line):
+                entered.append(line)
+                if prompt("\n".join(entered), f"{name_of(page)}:{number}", "single") is not None:
+                    entered = []
+            assert not any(entered)
 
 
 @pytest.mark.slow
