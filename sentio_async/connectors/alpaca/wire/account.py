@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.values import AccountSettings, AccountSettingsChange
 from sentio_async.connectors.alpaca.wire.api import api, names
 from sentio_async.connectors.alpaca.wire.numbers import NEW_YORK, plain_or_none
 from sentio_async.connectors.alpaca.wire.words import FILL_SIDE
-from sentio_async.http.endpoint import Parts
+from sentio_async.http.endpoint import Parts, QueryValue
 from sentio_async.http.reading import (
     date_from_text,
     decimal,
@@ -209,85 +209,64 @@ def change_account_settings(change: AccountSettingsChange) -> Parts:
     return Parts(json=write_settings(change))
 
 
-@api.get("/v2/account/activities", returns=read_activities, priority=Priority.HISTORY)
-def activities(
+class When(TypedDict, total=False):
+    """Which activities, and which page of them."""
+
+    on: date | None
+    """One day; does not go with ``after`` and ``until``."""
+    after: datetime | None
+    until: datetime | None
+    direction: str | None
+    """``desc``, newest first, if not given."""
+    page_size: int | None
+    page_token: str | None
+    """The id of the last one seen."""
+
+
+def _page(
     *,
-    types: Iterable[str] | None = None,
-    category: str | None = None,
     on: date | None = None,
     after: datetime | None = None,
     until: datetime | None = None,
     direction: str | None = None,
     page_size: int | None = None,
     page_token: str | None = None,
+) -> dict[str, QueryValue]:
+    if on and (after or until):
+        raise errors.InvalidRequestError("activities: on does not go with after and until")
+    return {
+        "date": on,
+        "after": after,
+        "until": until,
+        "direction": direction,
+        "page_size": page_size,
+        "page_token": page_token,
+    }
+
+
+@api.get("/v2/account/activities", returns=read_activities, priority=Priority.HISTORY)
+def activities(
+    *, types: Iterable[str] | None = None, category: str | None = None, **when: Unpack[When]
 ) -> Parts:
-    """A page of what changed the account; ``page_token`` is the id of the last one seen."""
+    """A page of what changed the account."""
     if types and category:
         raise errors.InvalidRequestError("activities: types or category, not both")
-    return Parts(
-        query={
-            "activity_types": names(types),
-            "category": category,
-            **_window(on, after, until),
-            "direction": direction,
-            "page_size": page_size,
-            "page_token": page_token,
-        }
-    )
+    kinds: dict[str, QueryValue] = {"activity_types": names(types), "category": category}
+    return Parts(query={**kinds, **_page(**when)})
 
 
 @api.get(
     "/v2/account/activities/{activity_type}", returns=read_activities, priority=Priority.HISTORY
 )
-def activities_of(
-    activity_type: str,
-    *,
-    on: date | None = None,
-    after: datetime | None = None,
-    until: datetime | None = None,
-    direction: str | None = None,
-    page_size: int | None = None,
-    page_token: str | None = None,
-) -> Parts:
+def activities_of(activity_type: str, **when: Unpack[When]) -> Parts:
     """A page of the activities of one type."""
-    return Parts(
-        path={"activity_type": activity_type},
-        query={
-            **_window(on, after, until),
-            "direction": direction,
-            "page_size": page_size,
-            "page_token": page_token,
-        },
-    )
+    return Parts(path={"activity_type": activity_type}, query=_page(**when))
 
 
 @api.get("/v2/account/activities/FILL", returns=read_fills, priority=Priority.HISTORY)
-def fills(
-    *,
-    on: date | None = None,
-    after: datetime | None = None,
-    until: datetime | None = None,
-    direction: str | None = None,
-    page_size: int | None = None,
-    page_token: str | None = None,
-) -> Parts:
+def fills(**when: Unpack[When]) -> Parts:
     """A page of executions."""
-    return Parts(
-        query={
-            **_window(on, after, until),
-            "direction": direction,
-            "page_size": page_size,
-            "page_token": page_token,
-        }
-    )
-
-
-def _window(
-    on: date | None, after: datetime | None, until: datetime | None
-) -> dict[str, date | datetime | None]:
-    if on and (after or until):
-        raise errors.InvalidRequestError("activities: on does not go with after and until")
-    return {"date": on, "after": after, "until": until}
+    return Parts(query=_page(**when))
 
 
 @api.get("/v2/account/portfolio/history", returns=read_portfolio_history, priority=Priority.HISTORY)
