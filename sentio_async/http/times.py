@@ -12,15 +12,17 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from operator import add
+from struct import error as struct_error
+from struct import pack
 from typing import Any
 
 import msgspec
 
 from sentio_async.http.reading import ns_from_text
 
-__all__ = ["ns_from_starts", "ns_from_texts", "ns_from_times"]
+__all__ = ["ns_from_milliseconds", "ns_from_starts", "ns_from_texts", "ns_from_times"]
 
-_BILLION = 1_000_000_000
+_MILLION, _BILLION = 1_000_000, 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = datetime.resolution
 _FEW = 40
@@ -38,6 +40,8 @@ _PLACES = (*enumerate(_MINUTE), *enumerate(_REST, start=14))
 _LEADING_ONE = 10**11
 
 _numbers = msgspec.json.Decoder(list[int])
+_MOST = 8
+"""What the sixth byte of milliseconds stays below, so that their nanoseconds have room."""
 _stamps = msgspec.msgpack.Encoder()
 _STAMP = 6
 """A whole second in MessagePack, the shortest that a time can be: two signs, then four bytes."""
@@ -158,8 +162,7 @@ def _by_day(texts: list[str]) -> list[int]:
 def ns_from_times(times: Sequence[datetime]) -> array[int]:
     """Epoch nanoseconds of aware times, fast for whole seconds from 1970 to 2106.
 
-    The seconds are taken by column from their MessagePack, and multiplied as one long number, in
-    which each of them has room for 64 bits.
+    The seconds are taken by column from their MessagePack.
     """
     count = len(times)
     data = _stamps.encode(times)
@@ -169,8 +172,31 @@ def ns_from_times(times: Sequence[datetime]) -> array[int]:
     seconds = bytearray(8 * count)
     for place in range(4):
         seconds[place::8] = data[head + 5 - place :: _STAMP]
-    ns = int.from_bytes(seconds, "little") * _BILLION
-    found = array("q", ns.to_bytes(8 * count, "little"))
+    return _times(seconds, _BILLION)
+
+
+def ns_from_milliseconds(times: Sequence[int]) -> array[int]:
+    """Epoch nanoseconds of epoch milliseconds, fast for those from 1970 to 2248.
+
+    Raises OverflowError for a time whose nanoseconds are more than 64 bits hold.
+    """
+    try:
+        data = pack(f"<{len(times)}Q", *times)
+    except struct_error:
+        pass  # one of them is before 1970, or far away
+    else:
+        if not (data[6::8] + data[7::8]).strip(b"\0") and max(data[5::8], default=0) < _MOST:
+            return _times(data, _MILLION)
+    return array("q", [time * _MILLION for time in times])
+
+
+def _times(numbers: bytes | bytearray, factor: int) -> array[int]:
+    """Each of the numbers, 64 bits from the lowest on, as many times as ``factor``.
+
+    They are multiplied as one long number, in which each of them has room for the result.
+    """
+    product = int.from_bytes(numbers, "little") * factor
+    found = array("q", product.to_bytes(len(numbers), "little"))
     if sys.byteorder == "big":
         found.byteswap()
     return found

@@ -81,21 +81,21 @@ def _bar(number):
 
 
 def _aggregate(number):
-    row = _bar(number)
-    row["t"] = (START_S + 60 * number) * 1000
-    return row
+    row = {**_bar(number), "t": (START_S + 60 * number) * 1000}
+    return {name: row[name] for name in ("v", "vw", "o", "c", "h", "l", "t", "n")}
 
 
 def snapshot(ticker, number=0):
-    """A snapshot of Massive."""
+    """A snapshot of Massive, its members in the order of recorded ones."""
     ns = 1_651_251_948_294_080_343 + number * 1_000_003
     bar = {"c": 160.315, "h": 166.2, "l": 159.8, "o": 161.84, "v": 68840127, "vw": 162.7124}
     return {
-        "ticker": ticker, "todaysChange": -3.65, "todaysChangePerc": -2.231, "updated": ns,
-        "day": bar, "prevDay": {**bar, "c": 163.64},
+        "day": bar,
         "lastQuote": {"P": 159.99, "S": 5, "p": 159.98, "s": 3, "t": ns},
         "lastTrade": {"c": [14, 41], "i": "121351", "p": 159.99, "s": 200, "t": ns, "x": 12},
-        "min": {**bar, "av": 68834255, "t": 1_684_428_600_000 + number, "n": 5},
+        "min": {"av": 68834255, **bar, "t": 1_684_428_600_000 + number, "n": 5},
+        "prevDay": {**bar, "c": 163.64},
+        "ticker": ticker, "todaysChange": -3.65, "todaysChangePerc": -2.231, "updated": ns,
     }  # fmt: skip
 
 

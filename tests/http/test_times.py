@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from sentio_async import errors
 from sentio_async.http.reading import ns_from_text, utc_from_ns
-from sentio_async.http.times import ns_from_starts, ns_from_texts, ns_from_times
+from sentio_async.http.times import (
+    ns_from_milliseconds,
+    ns_from_starts,
+    ns_from_texts,
+    ns_from_times,
+)
 
 MANY = 120
 LAST = 4_000_000_000 * 10**9
@@ -123,3 +128,22 @@ def test_any_other_time_among_them_is_read_too(text):
     found = ns_from_times([datetime.fromisoformat(each) for each in texts])
 
     assert list(found) == [ns_from_text(each) for each in texts]
+
+
+_MOST_MS = (2**63 - 1) // 10**6
+
+
+@given(st.lists(st.integers(-_MOST_MS, _MOST_MS) | st.integers(2**43 - 2, 2**43 + 2), max_size=40))
+def test_milliseconds_are_multiplied_all_at_once(times):
+    assert list(ns_from_milliseconds(times)) == [time * 10**6 for time in times]
+
+
+@given(st.lists(st.integers(0, 2**43 - 1)))
+def test_milliseconds_of_our_time_are_multiplied_all_at_once(times):
+    assert list(ns_from_milliseconds(times)) == [time * 10**6 for time in times]
+
+
+@pytest.mark.parametrize("time", [-_MOST_MS - 1, _MOST_MS + 1, 2**63, 2**64, 2**80])
+def test_milliseconds_that_have_no_nanoseconds_are_refused(time):
+    with pytest.raises(OverflowError):
+        ns_from_milliseconds([1_704_205_800_000, time])
