@@ -6,12 +6,14 @@ The reader calls ``deliver`` and goes on at once; it never waits for anybody.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
 __all__ = [
+    "FAULTS",
     "BlockingQueue",
     "CallbackConsumer",
     "ConflatingQueue",
@@ -22,6 +24,12 @@ __all__ = [
 ]
 
 R = TypeVar("R")
+
+FAULTS = (Exception, asyncio.CancelledError)
+"""What a consumer's code raises that is its own failure, and no wish to end the program.
+
+A plain function has no task that could be cancelled: it asked for something that was.
+"""
 
 
 class Consumer(Generic[R]):
@@ -109,6 +117,10 @@ class Queue(Consumer[R]):
                 if waiter.done() and not waiter.cancelled() and len(self):
                     self._wake()
                 raise
+            finally:
+                # Who gives up again and again must leave nothing behind.
+                with contextlib.suppress(ValueError):
+                    self._waiters.remove(waiter)
         return self._take()
 
     def finish(self, error: BaseException | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sentio_async.streams.consumers import FAULTS
 from sentio_async.streams.dialect import Lane
 from sentio_async.streams.routing import Channel, Failed
 
@@ -58,5 +59,5 @@ class Desk:
             deliver = route.deliver
             try:
                 deliver(row)
-            except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+            except FAULTS as exc:
                 failed(deliver, exc)

@@ -130,21 +130,27 @@ class Feed:
                 return
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
-            await waiter
+            try:
+                await waiter
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
 
     def attach(self, consumer: Consumer[Any], topics: Sequence[Topic]) -> None:
         """Let a consumer have topics; connects if there is no connection yet."""
         if self._final is not None:
             consumer.finish(self._final)
             return
+        # Without a loop nothing has happened yet.
+        loop = asyncio.get_running_loop()
         self._topics.setdefault(consumer, []).extend(topics)
         self._book.want(topics)
         self._router.add(topics, consumer)
+        self._healer.wanted(topics)
         if self._leaving is not None:
             self._leaving.cancel()
             self._leaving = None
         if self._task is None or self._task.done() or self._task.cancelling():
-            loop = asyncio.get_running_loop()
             self._task = loop.create_task(self._run(), name=f"feed {self.name}")
         self._sync_soon()
 
@@ -226,6 +232,7 @@ class Feed:
 
     async def _live(self) -> Ending:
         self._connections += 1
+        self._is_syncing = False
         life = self._life = Life(
             self._context,
             self._healer,
@@ -287,8 +294,8 @@ class Feed:
     def _sync_soon(self) -> None:
         if self._life is None or self._is_syncing:
             return
-        self._is_syncing = True
         asyncio.get_running_loop().call_soon(self._sync)
+        self._is_syncing = True
 
     def _sync(self) -> None:
         self._is_syncing = False
@@ -301,7 +308,7 @@ class Feed:
             if topic in topics and all(self._book.refusal(each) for each in topics):
                 consumer.finish(error)
 
-    def failed(self, target: Callable[[Any], object], exc: Exception) -> None:
+    def failed(self, target: Callable[[Any], object], exc: BaseException) -> None:
         """A consumer's own code raised: it is told of, and nobody else is the worse for it."""
         owner = next((each for each in self._topics if each.deliver == target), None)
         if owner is None:
@@ -325,7 +332,8 @@ class Feed:
                 waiter.set_result(None)
 
     def _tell_dropped(self) -> None:
-        for consumer in self._topics:
+        # Whoever hears of it may open and close streams.
+        for consumer in list(self._topics):
             now = (consumer.dropped, consumer.conflated)
             before = self._told.get(consumer, (0, 0))
             if now != before:

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+from sentio_async import errors
 from sentio_async.streams.book import Topic
 from sentio_async.streams.consumers import Consumer
 from sentio_async.streams.feed import Feed, FeedStatus
@@ -50,9 +51,13 @@ class Tap:
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
         self._consumers: weakref.WeakSet[Consumer[Any]] = weakref.WeakSet()
+        self._is_closed = False
 
     def attach(self, consumer: Consumer[Any], topics: Sequence[Topic]) -> None:
-        """Let a consumer have topics."""
+        """Let a consumer have topics; one that comes after the end has come to its own."""
+        if self._is_closed:
+            consumer.finish()
+            return
         self._consumers.add(consumer)
         self.feed.attach(consumer, topics)
 
@@ -63,6 +68,8 @@ class Tap:
 
     async def ready(self, topics: Sequence[Topic]) -> None:
         """Return when the venue has confirmed these; raises what it said if it refused one."""
+        if self._is_closed:
+            raise errors.ConnectionError("stream: closed", connector=self.feed.name)
         await self.feed.ready(topics)
 
     def is_current(self, topics: Sequence[Topic]) -> bool:
@@ -87,6 +94,7 @@ class Tap:
 
     def close(self) -> None:
         """End the consumers that came this way; what they have not read yet they still can."""
+        self._is_closed = True
         for consumer in list(self._consumers):
             consumer.finish()
             self.detach(consumer)

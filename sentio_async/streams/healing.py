@@ -34,6 +34,14 @@ class Healer:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._end = end
 
+    def wanted(self, topics: Iterable[Topic]) -> None:
+        """Somebody new wants these; what the venue sends already it sends to them from now on."""
+        sent = self._context.book.confirmed.intersection(topics)
+        for topic in sent:
+            route = self._context.router.route(topic)
+            if route is not None and route.confirmed_ns is None:
+                route.confirmed_ns = self._context.wall_ns()
+
     def lost(self, topics: Iterable[Topic]) -> None:
         """The connection is gone: from here on these topics miss something."""
         self.missing(topics)

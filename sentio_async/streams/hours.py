@@ -159,7 +159,7 @@ class SessionHours:
         start = now.astimezone(NEW_YORK).date()
         end = start + timedelta(days=self._days)
         try:
-            sessions = list(await self._calendar.sessions(start, end))
+            sessions = [_aware(*each) for each in await self._calendar.sessions(start, end)]
         except Exception as exc:  # noqa: BLE001 (the old calendar is better than none)
             self.last_error = exc
             log.warning("the calendar could not be read: %s", exc)
@@ -167,6 +167,13 @@ class SessionHours:
         midnights = (datetime.combine(on, time(), NEW_YORK) for on in (start, end + _DAY))
         begins, ends = midnights
         self._sessions, self._known, self.last_error = sessions, (begins, ends), None
+
+
+def _aware(opens: datetime, closes: datetime) -> Session:
+    """A session that can be compared with the time that it is."""
+    if opens.tzinfo is None or closes.tzinfo is None:
+        raise errors.ConfigurationError(f"a session from {opens} to {closes} has no time zone")
+    return opens, closes
 
 
 def hours_of(calendar: Calendar | str | None, read: ReadDays) -> Hours:

@@ -49,7 +49,7 @@ class Owner(Protocol):
         """The venue will not send a topic."""
         ...
 
-    def failed(self, target: Callable[[Any], object], exc: Exception, /) -> None:
+    def failed(self, target: Callable[[Any], object], exc: BaseException, /) -> None:
         """A consumer's own code raised."""
         ...
 

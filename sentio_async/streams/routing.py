@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sentio_async.streams.book import EVERYTHING, Topic
-from sentio_async.streams.consumers import Consumer
+from sentio_async.streams.consumers import FAULTS, Consumer
 from sentio_async.streams.gaps import Plan, key_of
 
 __all__ = ["Channel", "Failed", "Route", "Router"]
@@ -25,7 +25,7 @@ _MOST_ROUTES = 20_000
 """Symbols that nobody asked for by name and that are found at once."""
 
 Target = Callable[[Any], object]
-Failed = Callable[[Target, Exception], None]
+Failed = Callable[[Target, BaseException], None]
 """Hears that a target raised."""
 
 
@@ -91,7 +91,7 @@ class Route:
             for target in targets:
                 try:
                     target(row)
-                except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+                except FAULTS as exc:
                     self._failed(target, exc)
 
         return give
@@ -103,7 +103,7 @@ class Route:
             remember(row)
             try:
                 target(row)
-            except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+            except FAULTS as exc:
                 failed(target, exc)
 
         return remember_and_give
@@ -137,7 +137,7 @@ class Route:
     def _give(self, row: Any, target: Target) -> None:
         try:
             target(row)
-        except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+        except FAULTS as exc:
             self._failed(target, exc)
 
     def hold(self) -> None:
@@ -216,9 +216,11 @@ class Channel:
 
     def add(self, symbol: str, consumer: Consumer[Any]) -> None:
         """One more consumer of a symbol, or of everything."""
-        route = self.find(symbol) or self._topics.setdefault(symbol, self._new(symbol))
+        route = self.find(symbol)
+        if route is None:
+            route = self._topics[symbol] = self._new(symbol)
         route.consumers.append(consumer)
-        self._connect()
+        self._connect(route)
 
     def remove(self, symbol: str, consumer: Consumer[Any]) -> None:
         """One consumer less."""
@@ -231,17 +233,21 @@ class Channel:
         elif not route.consumers:
             # Whoever wants everything again has missed nothing of what came before.
             route.last = None
-        self._connect()
+        self._connect(route)
 
-    def _connect(self) -> None:
-        self.routes.clear()
+    def _connect(self, changed: Route) -> None:
+        """Let each of those whom a change concerns hear what it wants from now on."""
+        self.routes.pop(changed.topic.symbol, None)
         everything = self.others.consumers
         if self.plan.has_many_symbols:
             self.others.hear((self._spread,), is_remembered=False)
             return
-        remembers = self.plan.of_everything
-        self.others.hear(_deliveries(everything), is_remembered=remembers)
-        for route in self._topics.values():
+        if changed is self.others:
+            remembers = self.plan.of_everything
+            self.others.hear(_deliveries(everything), is_remembered=remembers)
+        # One that was taken out just now may still be handing on what was missed.
+        concerned = self._topics.values() if changed is self.others else (changed,)
+        for route in concerned:
             route.hear(_deliveries((*route.consumers, *everything)), is_remembered=True)
 
     def _spread(self, row: Any) -> None:
@@ -253,7 +259,7 @@ class Channel:
         for target in _deliveries(consumers):
             try:
                 target(row)
-            except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+            except FAULTS as exc:
                 self._failed(target, exc)
 
 

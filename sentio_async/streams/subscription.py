@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -77,6 +78,7 @@ class Subscription(Generic[R]):
         self._parts = tuple(parts)
         self._has_begun = False
         self._is_closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._callback = callback
         self._worker: asyncio.Task[None] | None = None
         label = name or _name_of(callback)
@@ -112,27 +114,34 @@ class Subscription(Generic[R]):
         """Begin now, before the first row is asked for; a second call does nothing."""
         if self._has_begun or self._is_closed:
             return
+        loop = self._loop = asyncio.get_running_loop()
         self._has_begun = True
         for feed, topics in self._parts:
             feed.attach(self._consumer, topics)
         if self._callback is not None and isinstance(self._consumer, Queue):
-            self._worker = asyncio.get_running_loop().create_task(self._work(self._callback))
+            self._worker = loop.create_task(self._work(self._callback))
             _running.add(self._worker)
             self._worker.add_done_callback(_running.discard)
 
     async def _work(self, callback: Callback) -> None:
         try:
-            while True:
-                row = await self._queue.get()
-                try:
-                    await cast("Awaitable[object]", callback(row))
-                except Exception:
-                    self._consumer.failures += 1
-                    log.exception("a consumer failed: %s", self._consumer.name)
+            while not self._is_closed:
+                await self._call(callback, await self._queue.get())
         except StopAsyncIteration:
             return
         except Exception:
             log.exception("the stream of %s ended", self._consumer.name)
+
+    async def _call(self, callback: Callback, row: R) -> None:
+        try:
+            await cast("Awaitable[object]", callback(row))
+        except (Exception, asyncio.CancelledError):
+            worker = asyncio.current_task()
+            if worker is not None and worker.cancelling():
+                raise
+            # It awaited something that was cancelled, which is its own failure like any other.
+            self._consumer.failures += 1
+            log.exception("a consumer failed: %s", self._consumer.name)
 
     async def ready(self) -> Self:
         """Return when the venue has confirmed every symbol; raises what it said if it did not."""
@@ -192,10 +201,12 @@ class Subscription(Generic[R]):
         if self._is_closed:
             return
         self._is_closed = True
-        self._consumer.finish()
-        if self._has_begun:
-            for feed, _ in self._parts:
-                feed.detach(self._consumer)
+        leave = functools.partial(_leave, self._consumer, self._parts)
+        if self._loop is None or self._loop is _loop_here():
+            leave()
+        elif not self._loop.is_closed():
+            # Garbage is collected in whatever thread, and between two runs of a loop.
+            self._loop.call_soon_threadsafe(leave)
 
     async def aclose(self) -> None:
         """Want no more, and wait for the callback that is under way."""
@@ -233,6 +244,19 @@ class Subscription(Generic[R]):
 def _each(feeds: Sequence[Feed | Tap], act: Callable[[Feed | Tap], None]) -> None:
     for feed in feeds:
         act(feed)
+
+
+def _leave(consumer: Consumer[Any], parts: Sequence[Part]) -> None:
+    consumer.finish()
+    for feed, _ in parts:
+        feed.detach(consumer)
+
+
+def _loop_here() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _is_coroutine(callback: Callback) -> bool:
