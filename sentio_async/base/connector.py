@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -21,7 +20,7 @@ from sentio_async.config import ConnectorConfig, load_config
 from sentio_async.events import Listener
 from sentio_async.http.auth import Auth
 from sentio_async.http.client import AsyncClient, Resources
-from sentio_async.http.redaction import redactor
+from sentio_async.http.redaction import Hidden
 from sentio_async.http.session import Session
 from sentio_async.models.health import ConnectorStatus, HealthReport, HealthStatus
 from sentio_async.resilience.limiter import Window
@@ -127,10 +126,8 @@ class BaseConnector:
         self._sessions: list[Session] = []
         self._connected_at: datetime | None = None
         self._connecting: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
-        secrets = self._config.secrets()
-        redactor.add(secrets)
         # Late answers may still be logged after disconnect, so they stay hidden until the end.
-        weakref.finalize(self, redactor.remove, secrets)
+        self._hidden = Hidden(*self._config.secrets())
         self._set_up()
 
     def _open_session(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import quote, urlencode
@@ -12,13 +10,12 @@ from pydantic import SecretStr
 
 from sentio_async import errors
 from sentio_async.http.endpoint import Call
-from sentio_async.http.redaction import redactor
+from sentio_async.http.redaction import Hidden
 
 __all__ = [
     "Auth",
     "BearerAuth",
     "HeaderAuth",
-    "Hidden",
     "NoAuth",
     "PathAuth",
     "QueryAuth",
@@ -26,36 +23,20 @@ __all__ = [
     "UrlAuth",
 ]
 
-_LAST = 2
-"""Secrets of one owner that stay hidden: an answer to the one before may still come."""
-
 
 def _sendable(place: str, secret: SecretStr) -> str:
     """The secret's text, if a request can carry it; HTTP libraries print what they refuse."""
-    text = secret.get_secret_value()
-    if text and text.isascii() and text.isprintable() and text == text.strip():
-        return text
-    raise errors.ConfigurationError(
-        f"the secret for the {place} is empty, or has a space at an end, a line break "
-        "or a character that is not ASCII; was it read from a file with its last line break?"
-    )
+    # No local of this frame: a traceback may show those.
+    if not _fits(secret.get_secret_value()):
+        raise errors.ConfigurationError(
+            f"the secret for the {place} is empty, or has a space at an end, a line break "
+            "or a character that is not ASCII; was it read from a file with its last line break?"
+        )
+    return secret.get_secret_value()
 
 
-class Hidden:
-    """Keeps the last secrets of its owner out of logs and errors, as long as the owner lives.
-
-    A connector's settings are hidden already; this is for what is got later, such as a token.
-    """
-
-    def __init__(self) -> None:
-        self._ends: deque[weakref.finalize[[tuple[str, ...]], Hidden]] = deque()
-
-    def add(self, *secrets: str) -> None:
-        """Hide these from now on, and no longer those before the last."""
-        redactor.add(secrets)
-        self._ends.append(weakref.finalize(self, redactor.remove, secrets))
-        if len(self._ends) > _LAST:
-            self._ends.popleft()()
+def _fits(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable() and text == text.strip()
 
 
 class SecretHeaders(dict[str, str]):
@@ -152,8 +133,7 @@ class QueryAuth(NoAuth):
 
     def __init__(self, members: Mapping[str, SecretStr]) -> None:
         texts = {name: _sendable(f"query member {name}", each) for name, each in members.items()}
-        self._hidden = Hidden()
-        self._hidden.add(*texts.values())
+        self._hidden = Hidden(*texts.values())
         self._query = SecretStr(urlencode(texts, quote_via=quote, safe=""))
 
     def aim(self, call: Call[Any]) -> str:
@@ -168,11 +148,10 @@ class PathAuth(NoAuth):
     """
 
     def __init__(self, parts: Mapping[str, SecretStr]) -> None:
-        texts = {name: _sendable(f"path part {name}", each) for name, each in parts.items()}
-        if {".", ".."} & set(texts.values()):
+        if any(each.get_secret_value() in (".", "..") for each in parts.values()):
             raise errors.ConfigurationError("a secret in a path cannot be a dot or two")
-        self._hidden = Hidden()
-        self._hidden.add(*texts.values())
+        texts = {name: _sendable(f"path part {name}", each) for name, each in parts.items()}
+        self._hidden = Hidden(*texts.values())
         self._parts = {f"{{{n}}}": SecretStr(quote(t, safe=":")) for n, t in texts.items()}
 
     def aim(self, call: Call[Any]) -> str:

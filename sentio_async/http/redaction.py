@@ -11,15 +11,18 @@ import base64
 import json
 import logging
 import re
+import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-__all__ = ["REDACTED", "Redactor", "install_log_filters", "redactor"]
+__all__ = ["REDACTED", "Hidden", "Redactor", "install_log_filters", "redactor"]
 
 REDACTED = "[secret]"
 _SHORTEST = 4  # a shorter text would blank half of every line
+_LAST = 2
+"""Secrets of one owner that stay hidden: an answer to the one before may still come."""
 
 # Filters do not reach child loggers, so each is named.
 _LOGGERS = (
@@ -135,6 +138,21 @@ class Redactor:
 
 redactor = Redactor()
 """The one that this process uses."""
+
+
+class Hidden:
+    """Keeps the last secrets of its owner out of logs and errors, as long as the owner lives."""
+
+    def __init__(self, *secrets: str) -> None:
+        self._ends: deque[weakref.finalize[[tuple[str, ...]], Hidden]] = deque()
+        self.add(*secrets)
+
+    def add(self, *secrets: str) -> None:
+        """Hide these from now on, and no longer those before the last."""
+        redactor.add(secrets)
+        self._ends.append(weakref.finalize(self, redactor.remove, secrets))
+        if len(self._ends) > _LAST:
+            self._ends.popleft()()
 
 
 class _Filter(logging.Filter):
