@@ -11,7 +11,14 @@ from sentio_async import errors
 from sentio_async.base.connector import BaseConnector, Role
 from sentio_async.models.notices import Attachment, NoticePriority, Receipt, TradeNotice
 
-__all__ = ["NotificationConnector", "priority_of", "subject_of", "text_of", "trade_of"]
+__all__ = [
+    "NotificationConnector",
+    "check_options",
+    "priority_of",
+    "subject_of",
+    "text_of",
+    "trade_of",
+]
 
 
 class NotificationConnector(BaseConnector):
@@ -63,6 +70,16 @@ class NotificationConnector(BaseConnector):
         notice = trade if isinstance(trade, TradeNotice) else trade_of(trade)
         return await self.send_notification(
             None, subject_of(notice), text_of(notice), event_id=event_id
+        )
+
+
+def check_options(given: Iterable[str], known: type) -> None:
+    """Raise InvalidRequestError for an option that ``known``, a TypedDict, does not have."""
+    names = known.__annotations__
+    unknown = sorted(set(given) - set(names))
+    if unknown:
+        raise errors.InvalidRequestError(
+            f"{unknown[0]}: is not an option; there are {', '.join(names)}"
         )
 
 

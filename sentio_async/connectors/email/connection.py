@@ -155,7 +155,6 @@ class Connection:
         been taken.
         """
         self.messages += 1
-        progress.transactions += 1
         await self._reset(expires_at)
         await self._must(Phase.MAIL, *self._mail(sender, data, progress), expires_at=expires_at)
         self._needs_reset = True

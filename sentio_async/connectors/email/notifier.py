@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypedDict, Unpack
 
 from sentio_async import errors
 from sentio_async.base import Capability, NotificationConnector
-from sentio_async.base.notification import priority_of
+from sentio_async.base.notification import check_options, priority_of
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.email.config import EmailConfig, Resend
 from sentio_async.connectors.email.connection import Connection
@@ -133,7 +133,7 @@ class EmailNotifier(NotificationConnector):
         The Message-ID follows from ``event_id`` and is the same on every try.  ``message`` is the
         text part, ``html`` the same for clients that show it.
         """
-        _check_options(more)
+        check_options(more, MailOptions)
         thread = more.get("thread_id")
         letter = Letter(
             sender=self._config.from_address,
@@ -277,13 +277,6 @@ class EmailNotifier(NotificationConnector):
 
 def _addresses(given: str | Iterable[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _check_options(more: MailOptions) -> None:
-    unknown = sorted(set(more) - set(MailOptions.__annotations__))
-    if unknown:
-        known = ", ".join(MailOptions.__annotations__)
-        raise errors.InvalidRequestError(f"{unknown[0]}: is not an option; there are {known}")
 
 
 def _has_gone_stale(exc: errors.ConnectorError) -> bool:

@@ -21,7 +21,6 @@ class Progress:
     def __init__(self, recipients: Iterable[str]) -> None:
         self._results: dict[str, RecipientResult | None] = dict.fromkeys(recipients)
         self.pending: tuple[str, ...] = tuple(self._results)
-        self.transactions = 0
         self._doubted: set[str] = set()
         self._reasons: dict[str, errors.ConnectorError] = {}
 

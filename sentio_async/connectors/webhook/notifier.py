@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypedDict, Unpack
 
 from sentio_async import errors
 from sentio_async.base import Capability, NotificationConnector
-from sentio_async.base.notification import priority_of, subject_of, text_of, trade_of
+from sentio_async.base.notification import check_options, priority_of, subject_of, text_of, trade_of
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.webhook.config import BodyFormat, WebhookConfig
 from sentio_async.connectors.webhook.proof import Proof
@@ -126,7 +126,7 @@ class WebhookNotifier(NotificationConnector):
         A recipient that is a URL gets it itself; a name is told to the configured receiver, as
         ``recipients``.  ``html`` is not sent: receivers show the message as they like.
         """
-        _check_options(more)
+        check_options(more, HookOptions)
         if tuple(attachments):
             self._unsupported(Capability.ATTACHMENTS)
         urls, names = _sorted_out(recipient)
@@ -280,10 +280,3 @@ def _result(target: _Target, end: Delivery | errors.ConnectorError) -> Recipient
         code=None if status is None else str(status),
         reason=end.message,
     )
-
-
-def _check_options(more: HookOptions) -> None:
-    unknown = sorted(set(more) - set(HookOptions.__annotations__))
-    if unknown:
-        known = ", ".join(HookOptions.__annotations__)
-        raise errors.InvalidRequestError(f"{unknown[0]}: is not an option; there are {known}")
