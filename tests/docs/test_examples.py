@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.docs.pages import CHECKOUT, prose_of
-from tests.docs.venues import environment_of, exchange_in_a_thread
+from tests.docs.venues import environment_of, exchange_in_a_thread, printed_environment_of
 
 FOLDER = CHECKOUT / "examples"
 SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.name != "venue.py")
@@ -45,9 +45,10 @@ def test_an_example_runs_to_its_end(script, capsys):
 
 
 @pytest.mark.parametrize("name", ["quotes_batch", "notify_everyone", "place_and_watch_order"])
-def test_with_keys_in_the_environment_it_goes_there(name, capsys, monkeypatch):
+@pytest.mark.parametrize("environment", [environment_of, printed_environment_of])
+def test_with_keys_in_the_environment_it_goes_there(name, environment, capsys, monkeypatch):
     with exchange_in_a_thread() as exchange:
-        for variable, value in environment_of(exchange).items():
+        for variable, value in environment(exchange).items():
             monkeypatch.setenv(variable, value)
         runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
 

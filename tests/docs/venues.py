@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from anyio.from_thread import start_blocking_portal
 
+from sentio_async.cli.sim import show_environment
 from sentio_async.sim import Exchange
 
 
@@ -41,6 +45,15 @@ def environment_of(exchange: Exchange) -> Mapping[str, str]:
         "WEBHOOK_URL": f"{at.webhook}/hook",
         "SENTIO_WEBHOOK_SIGNING_SECRET": exchange.signing_secret,
     }
+
+
+def printed_environment_of(exchange: Exchange) -> Mapping[str, str]:
+    """What `sentio-async sim --env` prints for this exchange."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        show_environment(exchange)
+    words = (line.removeprefix("export ") for line in printed.getvalue().splitlines())
+    pairs = (shlex.split(word)[0].partition("=") for word in words)
+    return {name: value for name, _, value in pairs}
 
 
 def stand_ins_for(exchange: Exchange) -> Mapping[str, str]:
