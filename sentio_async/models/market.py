@@ -169,7 +169,10 @@ class Snapshot(Row, frozen=True, gc=False):
 
 
 class Greeks(Row, frozen=True, gc=False, kw_only=True):
-    """Sensitivities of an option's price."""
+    """Sensitivities of an option's price, as the vendor reckons them.
+
+    Massive gives theta per day, and vega per one per cent of volatility.
+    """
 
     delta: float | None = None
     gamma: float | None = None
@@ -189,7 +192,9 @@ class OptionSnapshot(Row, frozen=True, gc=False):
     day_bar: Bar | None = None
     greeks: Greeks | None = None
     implied_volatility: float | None = None
+    """A fraction: 0.25 is 25 per cent a year."""
     open_interest: float | None = None
+    """Contracts."""
     break_even_price: float | None = None
     feed: str | None = None
     is_delayed: bool = False

@@ -144,6 +144,8 @@ class CorporateAnnouncement(Value):
     record_date: date | None = None
     payable_on: date | None = None
     cash: Decimal | None = None
+    """Money per share."""
     old_rate: Decimal | None = None
+    """So many shares before become ``new_rate`` shares."""
     new_rate: Decimal | None = None
     raw: Raw

@@ -79,7 +79,9 @@ class OrderRequest(Value):
     limit_price: Amount | None = None
     stop_price: Amount | None = None
     trail_price: Amount | None = None
+    """How far the stop stays behind the best price since then, in money."""
     trail_percent: Amount | None = None
+    """How far it stays behind in per cent of that price: 1 is one per cent."""
     extended_hours: bool = False
     client_order_id: str | None = Field(default=None, min_length=1, max_length=128)
     order_class: OrderClass = OrderClass.SIMPLE
@@ -152,6 +154,7 @@ class OrderChange(Value):
     limit_price: Amount | None = None
     stop_price: Amount | None = None
     trail: Amount | None = None
+    """The new ``trail_price`` or ``trail_percent``, whichever the order has."""
     client_order_id: str | None = Field(default=None, min_length=1, max_length=128)
     instructions: dict[str, Any] | None = None
     """Venue-specific instructions, sent as they are (Alpaca: ``advanced_instructions``)."""
@@ -188,6 +191,7 @@ class Order(Value):
     trail_price: Decimal | None = None
     trail_percent: Decimal | None = None
     high_water_mark: Decimal | None = None
+    """The best price since then, behind which the stop trails."""
     extended_hours: bool = False
     order_class: OrderClass = OrderClass.SIMPLE
     asset_class: AssetClass = AssetClass.UNKNOWN
@@ -320,6 +324,7 @@ class Account(Value):
     initial_margin: Decimal | None = None
     maintenance_margin: Decimal | None = None
     multiplier: Decimal | None = None
+    """Buying power by the money that is there: 1, 2 or 4 times."""
     is_trading_blocked: bool = False
     is_account_blocked: bool = False
     is_shorting_enabled: bool | None = None

@@ -278,6 +278,7 @@ class IndexValue(PolygonValue):
     name: str | None = None
     value: Decimal | None = None
     last_updated: int | None = None
+    """Epoch nanoseconds."""
     market_status: str | None = None
     timeframe: str | None = None
     type: str | None = None
@@ -293,6 +294,7 @@ class Summary(PolygonValue):
     price: Decimal | None = None
     market_status: str | None = None
     last_updated: int | None = None
+    """Epoch nanoseconds."""
     session: Mapping[str, Any] | None = None
     branding: Mapping[str, Any] | None = None
     options: Mapping[str, Any] | None = None
