@@ -78,11 +78,13 @@ class PooledClient(AsyncClient):
             return super()._merge_url(url)
         known = self.urls.get(url)
         if known is None:
-            known = super()._merge_url(url)
-            if known.is_absolute_url:
-                if len(self.urls) >= MOST_URLS:
-                    self.urls.clear()
-                self.urls[url] = known
+            known = httpx.URL(url)
+            if not known.is_absolute_url:
+                # Where it leads is for ``base_url`` to say, which may change.
+                return super()._merge_url(url)
+            if len(self.urls) >= MOST_URLS:
+                self.urls.clear()
+            self.urls[url] = known
         return known
 
     async def _send_handling_auth(

@@ -109,31 +109,45 @@ class Connection(Incoming, asyncio.BufferedProtocol):
             lane.watch(until)
 
     def _wait_for(self, seconds: float) -> None:
-        request = cast("Request", self._request)
+        request = self._request
+        if request is None:
+            return
         until = self._lane.time() + seconds
         if until > request.expires_at:
             until = request.expires_at
         self.until = until
         self._lane.watch(until)
 
+    def _read_wait(self) -> float:
+        """How long to wait for something of the answer, when nothing else is to be done first."""
+        if self._request is None or self.is_uploading:
+            return math.inf
+        return self._request.waits.read
+
     def is_asked_by(self, waiter: asyncio.Future[Reply]) -> bool:
         """The answer under way is the one this waits for."""
         return self._waiter is waiter
 
     async def upload(self, body: AsyncIterable[bytes]) -> None:
-        """Write the pieces of the request's body as they come."""
+        """Write the pieces of the request's body as they come, until it has answered.
+
+        Whoever makes them takes what time he wants; the answer is waited for after them.
+        """
+        self._wait_for(math.inf)
         async for piece in body:
-            if piece:
+            if piece and not self._is_over:
                 await self.write(piece)
+            if self._is_over:
+                return
         self.is_uploading = False
+        if not self._has_head:
+            self._wait_for(self._read_wait())
 
     async def write(self, data: bytes) -> None:
         """Write more of the request's body, as fast as the other side takes it."""
-        if self._is_over or self._is_complete:
-            # It has answered already; what it says of the rest is in that answer.
-            return
         self._transport.write(data)
-        if self._is_paused:
+        if self._is_paused and self._request is not None:
+            self._wait_for(self._request.waits.write)
             self._room = asyncio.get_running_loop().create_future()
             try:
                 await self._room
@@ -142,8 +156,7 @@ class Connection(Incoming, asyncio.BufferedProtocol):
 
     def wait_for_more(self) -> asyncio.Future[None]:
         """A future for the next piece of a stream; its time begins now."""
-        if self._request is not None:
-            self._wait_for(self._request.waits.read)
+        self._wait_for(self._read_wait())
         return asyncio.get_running_loop().create_future()
 
     def wait_no_more(self, stream: Stream) -> None:
@@ -243,7 +256,7 @@ class Connection(Incoming, asyncio.BufferedProtocol):
             what = "what comes with the body" if self._has_head else "head of the answer"
             self.fail(httpcore.RemoteProtocolError(f"{what} is too large"))
         elif self._stream is None or not self._has_head:
-            self._wait_for(request.waits.read)
+            self._wait_for(self._read_wait())
 
     def eof_received(self) -> bool:
         """The other side will say no more."""
@@ -280,8 +293,8 @@ class Connection(Incoming, asyncio.BufferedProtocol):
         self._is_paused = False
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
-        if self._request is not None and not self._has_head:
-            self._wait_for(self._request.waits.read)
+        if self.is_uploading or not self._has_head:
+            self._wait_for(self._read_wait())
 
     def _show_head(self) -> None:
         stream, request = cast("Stream", self._stream), cast("Request", self._request)

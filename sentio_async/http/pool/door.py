@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -20,6 +20,7 @@ import httpx
 from sentio_async.http.pool.connection import Connection
 from sentio_async.http.pool.lane import Lane
 from sentio_async.http.pool.message import Fields, Origin, Reply, Request, Waits, head_of
+from sentio_async.http.pool.outlet import check_length, in_chunks, length_said, of_length
 from sentio_async.http.pool.pool import Pool
 from sentio_async.http.pool.stream import Stream
 from sentio_async.http.pool.telling import ask_told
@@ -106,10 +107,15 @@ def _waits(*seconds: float | None) -> Waits:
 async def begin(lane: Lane, asked: Request, body: Any, headers: Fields) -> tuple[Reply, Stream]:
     """The head of the answer, and the stream that its body comes in."""
     upload: AsyncIterable[bytes] | None = None
-    if isinstance(body, httpx.ByteStream):
-        asked.data += b"".join(body)
+    length = length_said(headers)
+    if length is None:
+        upload = in_chunks(body)
+    elif isinstance(body, httpx.ByteStream):
+        content = b"".join(body)
+        check_length(len(content), length)
+        asked.data += content
     else:
-        upload = _in_chunks(body) if _is_chunked(headers) else body
+        upload = of_length(body, length)
     connection = lane.take() or await lane.acquire(asked)
     try:
         return await _ask(connection, asked, upload)
@@ -135,20 +141,6 @@ async def _ask(
     except BaseException:
         stream.close()
         raise
-
-
-def _is_chunked(headers: Fields) -> bool:
-    return any(
-        name.lower() == b"transfer-encoding" and value.lower() == b"chunked"
-        for name, value in headers
-    )
-
-
-async def _in_chunks(body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    async for piece in body:
-        if piece:
-            yield b"%x\r\n%b\r\n" % (len(piece), piece)
-    yield b"0\r\n\r\n"
 
 
 def told_of(reply: Reply, stream: Stream) -> dict[str, Any]:
