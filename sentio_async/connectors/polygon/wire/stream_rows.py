@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Generic, TypeVar
 
 from sentio_async.connectors.polygon.wire.envelope import PROVIDER
 from sentio_async.connectors.polygon.wire.stream_messages import (
@@ -33,54 +33,49 @@ _MS = 1_000_000
 _MICRO_FROM = 10**14
 _NANO_FROM = 10**17
 
-_tickers: dict[tuple[str, str], str] = {}
 _MOST_KEPT = 10_000
 
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
 
-class _Codes:
-    """Codes as text; exchanges and tapes are few, so each is made once."""
 
-    def __init__(self, *nothing: int | None) -> None:
-        self.known: dict[int | None, str | None] = dict.fromkeys(nothing)
+class _Texts(Generic[K, T]):
+    """What is written for a code; codes are few, so each is written once.
 
-    def __getitem__(self, code: int | None) -> str | None:
+    ``known`` is a plain dict, which is quicker to look into than this is.
+    """
+
+    def __init__(self, write: Callable[[K], T], known: dict[K, T]) -> None:
+        self._write = write
+        self.known = known
+
+    def __getitem__(self, code: K) -> T:
         if code in self.known:
             return self.known[code]
-        text = str(code)
+        text = self._write(code)
         if len(self.known) < _MOST_KEPT:
             self.known[code] = text
         return text
 
 
-class _Conditions:
-    """One code or several as texts; there are few combinations, so each is made once."""
-
-    def __init__(self) -> None:
-        self.known: dict[int | tuple[int, ...] | None, tuple[str, ...]] = {None: ()}
-
-    def __getitem__(self, codes: int | tuple[int, ...] | None) -> tuple[str, ...]:
-        if codes in self.known:
-            return self.known[codes]
-        texts = tuple(map(str, codes)) if isinstance(codes, tuple) else (str(codes),)
-        if len(self.known) < _MOST_KEPT:
-            self.known[codes] = texts
-        return texts
+def _texts(codes: int | tuple[int, ...] | None) -> tuple[str, ...]:
+    return tuple(map(str, codes)) if isinstance(codes, tuple) else (str(codes),)
 
 
-CODES = _Codes(None)
+CODES: _Texts[int | None, str | None] = _Texts(str, {None: None})
 """The text of an exchange or a tape."""
-EXCHANGES = _Codes(None, 0)
+EXCHANGES: _Texts[int | None, str | None] = _Texts(str, {None: None, 0: None})
 """The text of a quote's exchange, which is 0 where there is no order."""
-CONDITIONS = _Conditions()
+CONDITIONS: _Texts[int | tuple[int, ...] | None, tuple[str, ...]] = _Texts(_texts, {None: ()})
 """The texts of a quote's code, and of a trade's codes."""
 
 
-def _pair(prefix: str, pair: str) -> str:
-    """``BTC-USD`` and ``EUR/USD`` as the tickers ``X:BTCUSD`` and ``C:EURUSD``."""
-    found = _tickers.get((prefix, pair))
-    if found is None:
-        found = _tickers[prefix, pair] = prefix + pair.replace("-", "").replace("/", "")
-    return found
+def _tickers(prefix: str) -> _Texts[str, str]:
+    return _Texts(lambda pair: prefix + pair.replace("-", "").replace("/", ""), {})
+
+
+_CRYPTO = _tickers("X:")
+_FOREX = _tickers("C:")
 
 
 def _ns(time: int) -> int:
@@ -132,10 +127,10 @@ def _quote_reader(is_delayed: bool) -> Reader:
     return read
 
 
-def _bar_reader(is_delayed: bool, prefix: str | None = None) -> Reader:
+def _bar_reader(is_delayed: bool, tickers: _Texts[str, str] | None = None) -> Reader:
     def read(raw: Any, received_ns: int) -> Bar:
         return Bar(
-            symbol=raw.sym if prefix is None else _pair(prefix, raw.pair),
+            symbol=raw.sym if tickers is None else tickers[raw.pair],
             time_ns=raw.s * _MS,
             provider=PROVIDER,
             is_delayed=is_delayed,
@@ -155,9 +150,24 @@ def lanes(*, is_delayed: bool) -> Mapping[type, Lane]:
     """The data messages by kind."""
     late: dict[str, Any] = {"provider": PROVIDER, "is_delayed": is_delayed}
 
+    return {
+        RawTrade: Lane("trades", _trade_reader(is_delayed)),
+        RawQuote: Lane("quotes", _quote_reader(is_delayed)),
+        RawMinute: Lane("bars", _bar_reader(is_delayed)),
+        RawSecond: Lane("second_bars", _bar_reader(is_delayed)),
+        RawCryptoMinute: Lane("bars", _bar_reader(is_delayed, _CRYPTO)),
+        RawCryptoSecond: Lane("second_bars", _bar_reader(is_delayed, _CRYPTO)),
+        RawForexMinute: Lane("bars", _bar_reader(is_delayed, _FOREX)),
+        RawForexSecond: Lane("second_bars", _bar_reader(is_delayed, _FOREX)),
+        **_pair_lanes(late),
+        **_rare_lanes(late),
+    }
+
+
+def _pair_lanes(late: Mapping[str, Any]) -> Mapping[type, Lane]:
     def crypto_trade(raw: RawCryptoTrade, received_ns: int) -> Trade:
         return Trade(
-            symbol=_pair("X:", raw.pair),
+            symbol=_CRYPTO[raw.pair],
             time_ns=raw.t * _MS,
             received_ns=received_ns,
             price=raw.p,
@@ -170,7 +180,7 @@ def lanes(*, is_delayed: bool) -> Mapping[type, Lane]:
 
     def crypto_quote(raw: RawCryptoQuote, received_ns: int) -> Quote:
         return Quote(
-            symbol=_pair("X:", raw.pair),
+            symbol=_CRYPTO[raw.pair],
             time_ns=raw.t * _MS,
             received_ns=received_ns,
             bid=raw.bp,
@@ -184,7 +194,7 @@ def lanes(*, is_delayed: bool) -> Mapping[type, Lane]:
 
     def forex_quote(raw: RawForexQuote, received_ns: int) -> Quote:
         return Quote(
-            symbol=_pair("C:", raw.p),
+            symbol=_FOREX[raw.p],
             time_ns=raw.t * _MS,
             received_ns=received_ns,
             bid=raw.b,
@@ -196,18 +206,9 @@ def lanes(*, is_delayed: bool) -> Mapping[type, Lane]:
         )
 
     return {
-        RawTrade: Lane("trades", _trade_reader(is_delayed)),
-        RawQuote: Lane("quotes", _quote_reader(is_delayed)),
-        RawMinute: Lane("bars", _bar_reader(is_delayed)),
-        RawSecond: Lane("second_bars", _bar_reader(is_delayed)),
-        RawCryptoMinute: Lane("bars", _bar_reader(is_delayed, "X:")),
-        RawCryptoSecond: Lane("second_bars", _bar_reader(is_delayed, "X:")),
-        RawForexMinute: Lane("bars", _bar_reader(is_delayed, "C:")),
-        RawForexSecond: Lane("second_bars", _bar_reader(is_delayed, "C:")),
         RawCryptoTrade: Lane("trades", crypto_trade),
         RawCryptoQuote: Lane("quotes", crypto_quote),
         RawForexQuote: Lane("quotes", forex_quote),
-        **_rare_lanes(late),
     }
 
 

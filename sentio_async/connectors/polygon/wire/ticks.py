@@ -6,7 +6,8 @@ crypto) they are the venue's.  https://massive.com/docs/rest/stocks/trades-quote
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -35,7 +36,7 @@ MAX_LIMIT = 50_000
 Time = Annotated[int, msgspec.Meta(ge=0, le=MAX_NS)]
 
 
-def words(codes: list[int] | None) -> tuple[str, ...]:
+def words(codes: Sequence[int] | None) -> tuple[str, ...]:
     """Condition codes as text."""
     return tuple(map(str, codes)) if codes else ()
 
@@ -45,31 +46,29 @@ def word_or_none(code: int | None) -> str | None:
     return None if code is None else str(code)
 
 
-class _Words(dict[int | None, str | None]):
-    """Codes of exchanges and tapes as text; there are few, so each is made once."""
-
-    def __missing__(self, code: int) -> str:
-        word = str(code)
-        if len(self) < _MOST_KEPT:
-            self[code] = word
-        return word
-
-
-class _WordLists(dict[tuple[int, ...] | None, tuple[str, ...]]):
-    """Condition codes of one row as text; there are few that occur together."""
-
-    def __missing__(self, codes: tuple[int, ...]) -> tuple[str, ...]:
-        found = tuple(map(str, codes))
-        if len(self) < _MOST_KEPT:
-            self[codes] = found
-        return found
-
-
 _MOST_KEPT = 4096
-WORDS = _Words({None: None})
-"""Codes of decoded rows as text; None stays None."""
-WORD_LISTS = _WordLists({None: ()})
-"""Condition codes of decoded rows as text."""
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+class _Written(dict[K, T]):
+    """What is written for a code; codes are few, so each is written once."""
+
+    def __init__(self, write: Callable[[K], T], known: Mapping[K, T]) -> None:
+        super().__init__(known)
+        self._write = write
+
+    def __missing__(self, code: K) -> T:
+        text = self._write(code)
+        if len(self) < _MOST_KEPT:
+            self[code] = text
+        return text
+
+
+WORDS: _Written[int | None, str | None] = _Written(word_or_none, {None: None})
+"""Codes of exchanges and tapes in decoded rows as text; None stays None."""
+WORD_LISTS: _Written[tuple[int, ...] | None, tuple[str, ...]] = _Written(words, {None: ()})
+"""The condition codes of one decoded row as text."""
 
 
 class TradeRow(msgspec.Struct, gc=False):
