@@ -11,6 +11,7 @@ from sentio_async.errors import Outcome
 from sentio_async.models.trading import Order
 from sentio_async.orders import happenings
 from sentio_async.orders.changes import Cancellation, Replacement, unheard
+from sentio_async.orders.deadlines import Deadlines
 from sentio_async.orders.desk import Desk
 from sentio_async.orders.entry import Entry, Verdict
 from sentio_async.orders.handle import OrderHandle
@@ -40,14 +41,13 @@ class Carrier:
         self._desk = desk
         self._stopper = stopper
         self._max_unknown = max_unknown
+        self.deadlines = Deadlines(desk.now, self._time_is_over)
 
     # Beginning
 
     def carry(self, entry: Entry) -> None:
         """Begin, and give up waiting when the time is over."""
-        left = max(0.0, entry.deadline - self._desk.now())
-        loop = asyncio.get_running_loop()
-        entry.timer = loop.call_later(left, self._time_is_over, entry)
+        self.deadlines.add(entry)
         entry.task = self._desk.start(self._run(entry))
 
     def resume(self, entry: Entry) -> asyncio.Task[None]:
@@ -56,13 +56,14 @@ class Carrier:
         return entry.task
 
     async def _run(self, entry: Entry) -> None:
+        placement = _HOW[entry.intent.kind](self._desk, entry)
         try:
             twins = self._desk.twin_lock(entry)
             if twins is None:
-                await self._find_out(entry)
+                await self.end(entry, await placement.run())
                 return
             async with twins:
-                await self._find_out(entry)
+                await self.end(entry, await placement.run())
         except asyncio.CancelledError:
             # Not only by us: a program may cancel every task that there is.
             self._left_off(entry)
@@ -72,46 +73,38 @@ class Carrier:
             entry.is_ambiguous = True
             self._tell_unknown(entry, str(exc))
 
-    async def _find_out(self, entry: Entry) -> None:
-        verdict = await _HOW[entry.intent.kind](self._desk, entry).run()
-        await self.end(entry, verdict)
-
     # Ending
 
     async def end(self, entry: Entry, verdict: Verdict) -> None:
         """Write the verdict down and tell it; the first one counts."""
         if not entry.is_open:
             return
-        desk = self._desk
+        desk, order, error = self._desk, verdict.order, verdict.error
         entry.step = verdict.step
-        entry.order = verdict.order
-        entry.error = verdict.error
-        entry.reason = "" if verdict.error is None else verdict.error.message
-        if verdict.order is not None:
-            desk.claim(entry, verdict.order)
+        entry.order = order
+        entry.error = error
+        entry.reason = "" if error is None else error.message
+        if order is not None:
+            desk.claim(entry, order)
         if entry.attempts:
-            await self._write_down(entry)
+            try:
+                await desk.write(desk.row(entry, entry.step, entry.reason))
+            except errors.ConnectorError as exc:
+                # The row before it stays, so that the next start finds out once more.
+                self._stopper.halt_soon(f"the journal cannot be written: {exc.message}")
         else:
             # The journal has never heard of it.
             desk.remove(entry)
-        self._tell(entry, verdict)
-        if verdict.order is not None:
-            self._look_after(entry, verdict.order)
-
-    async def _write_down(self, entry: Entry) -> None:
-        try:
-            await self._desk.write(self._desk.row(entry, entry.step, entry.reason))
-        except errors.ConnectorError as exc:
-            # The row before it stays, so that the next start finds out once more.
-            self._stopper.halt_soon(f"the journal cannot be written: {exc.message}")
-
-    def _tell(self, entry: Entry, verdict: Verdict) -> None:
-        if verdict.error is None:
+        if error is None:
             self._tell_placed(entry, verdict)
-            return
-        error = verdict.error
+        else:
+            self._tell_failed(entry, error)
+        if order is not None:
+            self._look_after(entry, order)
+
+    def _tell_failed(self, entry: Entry, error: errors.ConnectorError) -> None:
         error.attempts = error.attempts or entry.records
-        is_refused = verdict.step is Step.REJECTED
+        is_refused = entry.step is Step.REJECTED
         kind = happenings.OrderRejected if is_refused else happenings.OrderNotPlaced
         self._desk.tell(kind, entry.id, entry.reason)
         entry.tell_error(error)
@@ -132,7 +125,7 @@ class Carrier:
 
     def _look_after(self, entry: Entry, order: Order) -> None:
         is_late = entry.is_told_unknown and self._desk.policy.late is Late.CANCEL
-        if not order.is_final and (is_late or self._desk.journal.halted() is not None):
+        if (is_late or self._desk.journal.halted() is not None) and not order.is_final:
             self._stopper.cancel_soon(order.id)
         self._stopper.observe(order)
 

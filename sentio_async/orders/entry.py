@@ -20,6 +20,7 @@ __all__ = ["Entry", "Verdict"]
 # Most orders have neither, and there are many orders; all are replaced, never changed.
 _NOBODY: list[asyncio.Future[Any]] = []
 _NOTHING: dict[str, Decimal] = {}
+_NOWHERE: dict[Entry, None] = {}
 
 
 class Verdict(msgspec.Struct):
@@ -67,7 +68,8 @@ class Entry:
     filled: dict[str, Decimal] = _NOTHING
     """By order, how much of it; there should be one."""
     task: asyncio.Task[Any] | None = None
-    timer: asyncio.TimerHandle | None = None
+    among: dict[Entry, None] = _NOWHERE
+    """Those whose time may run out; it leaves them when it is told."""
 
     def __init__(self, intent: Intent, deadline: float) -> None:
         self.intent = intent
@@ -90,12 +92,6 @@ class Entry:
         """It may live."""
         return self.is_ambiguous or self.is_proved
 
-    def stop_waiting(self) -> None:
-        """Its time does not run out any more."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
     def tell(self, order: Order | None) -> None:
         """Let those go who wait for it."""
         for caller in self._let_go():
@@ -109,7 +105,7 @@ class Entry:
                 caller.set_exception(error)
 
     def _let_go(self) -> list[asyncio.Future[Any]]:
-        self.stop_waiting()
+        self.among.pop(self, None)
         self.is_told = True
         callers, self.callers = self.callers, _NOBODY
         return callers

@@ -121,8 +121,7 @@ class OrderGateway:
         self._is_started = False
         for task in tuple(self._desk.tasks):
             task.cancel()
-        for entry in self._desk.open:
-            entry.stop_waiting()
+        self._carrier.deadlines.stop()
 
     # Orders
 
@@ -145,7 +144,7 @@ class OrderGateway:
         self._check_started()
         is_new = order.client_order_id is None and intent_key is None
         order = self._with_id(order, intent_key)
-        known = self._known(order, intent_key)
+        known = None if is_new else self._known(order, intent_key)
         if known is None:
             self._stopper.check()
             if check is not None:
@@ -153,7 +152,7 @@ class OrderGateway:
             now = self._desk.now()
             self._desk.guard.check(order, now)
             own = order.client_order_id or ""
-            known = self._begin(Kind.PLACE, own, order=order, key=intent_key)
+            known = self._begin(now, id=own, kind=Kind.PLACE, order=order, intent_key=intent_key)
             # A look in the journal has no need of it: what was sent then may be ours in any case.
             known.has_new_id = is_new
         return await self._placed(known)
@@ -204,34 +203,18 @@ class OrderGateway:
             )
         return known
 
-    def _begin(
-        self,
-        kind: Kind,
-        id: str,
-        *,
-        order: OrderRequest | None = None,
-        key: str | None = None,
-        change: OrderChange | None = None,
-        order_id: str | None = None,
-    ) -> Entry:
-        """Know of an intent and start to carry it; it is not written down yet."""
+    def _begin(self, now: float, **wanted: Any) -> Entry:
+        """Know of an intent and start to carry it; it is not written down yet.
+
+        ``wanted`` is what an ``Intent`` has besides its times.
+        """
         desk = self._desk
-        now, at = desk.now(), desk.wall()
+        at = desk.wall()
         deadline = now + self.policy.timeout
         around = current_deadline()
         if around is not None and around < deadline:
             deadline = around
-        intent = Intent(
-            id=id,
-            kind=kind,
-            at=at,
-            until=at + deadline - now,
-            intent_key=key,
-            order=order,
-            change=change,
-            order_id=order_id,
-        )
-        entry = Entry(intent, deadline)
+        entry = Entry(Intent(at=at, until=at + deadline - now, **wanted), deadline)
         desk.add(entry)
         self._carrier.carry(entry)
         return entry
@@ -250,7 +233,7 @@ class OrderGateway:
         if known is None or not known.is_open:
             if known is not None:
                 self._desk.remove(known)
-            known = self._begin(Kind.CANCEL, id, order_id=order_id)
+            known = self._begin(self._desk.now(), id=id, kind=Kind.CANCEL, order_id=order_id)
         await self._carrier.outcome_of(known)
 
     async def replace(self, order_id: str, change: OrderChange) -> Order:
@@ -263,16 +246,18 @@ class OrderGateway:
             if entry.intent.kind is Kind.REPLACE and entry.intent.order_id == order_id:
                 return await self._join(entry, change)
         self._stopper.check()
-        desk = self._desk
+        desk, now = self._desk, self._desk.now()
         replaced = desk.by_order.get(order_id)
         base = None if replaced is None else replaced.intent.order
-        wanted = desk.guard.check_change(base, change, desk.now())
+        wanted = desk.guard.check_change(base, change, now)
         if change.client_order_id is None:
             change = change.model_copy(update={"client_order_id": self._new_id()})
         own = change.client_order_id or ""
         if own in desk.entries:
             raise errors.ConflictError(f"id {own!r} was used before", connector=desk.name or None)
-        entry = self._begin(Kind.REPLACE, own, order=wanted, change=change, order_id=order_id)
+        entry = self._begin(
+            now, id=own, kind=Kind.REPLACE, order=wanted, change=change, order_id=order_id
+        )
         return await self._placed(entry)
 
     async def _join(self, entry: Entry, change: OrderChange) -> Order:

@@ -50,19 +50,14 @@ class Placement:
         """The verdict; takes as long as it takes."""
         number = 0
         while True:
-            verdict = await self._step()
+            is_first = not self.entry.needs_look
+            verdict = None if is_first else await self.look()
+            if verdict is None and (is_first or self._may_send_again()):
+                verdict = await self.send()
             if verdict is not None:
                 return verdict
             await self._pause(number)
             number += 1
-
-    async def _step(self) -> Verdict | None:
-        if not self.entry.needs_look:
-            return await self.send()
-        verdict = await self.look()
-        if verdict is None and self._may_send_again():
-            verdict = await self.send()
-        return verdict
 
     async def _pause(self, number: int) -> None:
         policy, entry = self.desk.policy, self.entry
@@ -92,7 +87,9 @@ class Placement:
     async def send(self) -> Verdict | None:
         """Send it once; None when that has not brought the end."""
         entry, desk = self.entry, self.desk
-        problem = await self._write_ahead()
+        problem = self._why_not(entry.is_given_up) or await self._write_sent()
+        # Writing takes time: its caller may have gone, or trading have been halted meanwhile.
+        problem = problem or self._why_not(entry.is_given_up or entry.is_told_unknown)
         if problem is not None:
             return None if entry.needs_look else Verdict(Step.NOT_PLACED, error=problem)
         started = desk.now()
@@ -112,14 +109,6 @@ class Placement:
         assert self.entry.intent.order is not None
         return await self.desk.venue.place(self.entry.intent.order)
 
-    async def _write_ahead(self) -> errors.ConnectorError | None:
-        """Make durable that it is about to be sent; gives the reason not to send it."""
-        problem = self._why_not(self.entry.is_given_up) or await self._write_sent()
-        if problem is not None:
-            return problem
-        # Writing takes time: its caller may have gone, or trading have been halted meanwhile.
-        return self._why_not(self.entry.is_given_up or self.entry.is_told_unknown)
-
     def _why_not(self, is_unwanted: bool) -> errors.ConnectorError | None:
         halted = self.desk.journal.halted()
         if halted is not None:
@@ -127,6 +116,7 @@ class Placement:
         return _never_sent() if is_unwanted else None
 
     async def _write_sent(self) -> errors.ConnectorError | None:
+        """Make durable that it is about to be sent; gives the reason why it cannot be."""
         entry, desk = self.entry, self.desk
         at = desk.wall()
         sent = Row(entry.id, Step.SENT, at, entry.attempts + 1)

@@ -36,15 +36,15 @@ class BrokerClass(Enum):
     NONE = "none"
     """Has no id of ours at all (Schwab)."""
 
-    @property
-    def refuses_repeats(self) -> bool:
-        """The same order under the same id can be sent again without harm."""
-        return self in (BrokerClass.UNIQUE, BrokerClass.WRITEONLY)
+    refuses_repeats: bool
+    """The same order under the same id can be sent again without harm."""
+    shows_ids: bool
+    """An order of ours is known by its id, so nothing has to be guessed from its looks."""
 
-    @property
-    def shows_ids(self) -> bool:
-        """An order of ours is known by its id, so nothing has to be guessed from its looks."""
-        return self in (BrokerClass.UNIQUE, BrokerClass.ECHO)
+    def __init__(self, word: str) -> None:
+        # Asked several times for each order, so it is found out once.
+        self.refuses_repeats = word in ("unique", "writeonly")
+        self.shows_ids = word in ("unique", "echo")
 
 
 class Venue(Protocol):

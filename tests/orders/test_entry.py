@@ -19,6 +19,7 @@ def test_of_a_new_intent_nothing_is_known():
 
     names = {*Entry.__annotations__, *vars(entry)} - {"intent", "id"}
     assert {name: getattr(entry, name) for name in names} == {
+        "among": {},
         "attempts": 0,
         "callers": [],
         "cause": None,
@@ -42,7 +43,6 @@ def test_of_a_new_intent_nothing_is_known():
         "sent_at": 5.0,
         "step": Step.INTENT,
         "task": None,
-        "timer": None,
         "watchers": [],
     }
     assert (entry.id, entry.is_open, entry.needs_look) == ("i", True, False)
@@ -83,15 +83,13 @@ async def test_who_holds_a_handle_is_woken():
     assert Entry(an_intent(), 7.0).watchers == []
 
 
-async def test_a_timer_is_stopped_when_all_are_told():
+def test_who_is_told_leaves_those_whose_time_may_run_out():
     entry = Entry(an_intent(), 7.0)
-    late = []
-    timer = entry.timer = asyncio.get_running_loop().call_later(0.001, late.append, 1)
+    among = entry.among = {entry: None}
 
     entry.tell(None)
 
-    assert timer.cancelled()
-    assert entry.timer is None
+    assert among == {}
 
 
 def test_the_rows_of_an_earlier_life_are_gone_through():
