@@ -7,7 +7,7 @@ Secrets are ``SecretStr``: they are never part of a repr, a log or an error.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from sentio_async import errors
 from sentio_async.resilience.hedging import HedgePolicy
+from sentio_async.resilience.window import Window
 
 __all__ = [
     "ConnectorConfig",
@@ -30,6 +31,7 @@ __all__ = [
 
 C = TypeVar("C", bound="ConnectorConfig")
 
+_MINUTE, _DAY = 60.0, 86_400.0
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -117,6 +119,8 @@ class ConnectorConfig(BaseModel):
     """Failures in a row after which calls are refused for a while."""
     requests_per_minute: int | None = Field(default=None, gt=0)
     """Overrides the vendor's documented limit."""
+    requests_per_day: int | None = Field(default=None, gt=0)
+    """A quota of any 24 hours besides; calls beyond it are refused at once, not sent."""
 
     @property
     def hedge_policy(self) -> HedgePolicy | None:
@@ -127,6 +131,16 @@ class ConnectorConfig(BaseModel):
     def label(self) -> str:
         """The name in logs and reports."""
         return self.name or self.vendor
+
+    def quota(self, documented: Sequence[Window]) -> tuple[Window, ...]:
+        """The vendor's limits with what is set here: per minute in place of those, per day too."""
+        windows = tuple(documented)
+        if self.requests_per_minute is not None:
+            longer = (window for window in windows if window.seconds > _MINUTE)
+            windows = (Window(self.requests_per_minute, _MINUTE), *longer)
+        if self.requests_per_day is not None:
+            windows = (*windows, Window(self.requests_per_day, _DAY))
+        return windows
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret text in this configuration, for the redaction of logs and errors."""

@@ -137,11 +137,11 @@ class BaseConnector:
         auth: Auth,
         buckets: Mapping[str, Sequence[Window]] | None = None,
         credential: str = "",
-        has_orders: bool = True,
+        has_orders: bool | None = None,
     ) -> Session:
         """A session to one host of the vendor; ``credential`` tells whose quota it uses.
 
-        A host that takes no orders keeps no slot of its quota for them.
+        A host that takes orders keeps a slot of its quota for them; if None, those of brokers do.
         """
         session = Session(
             self._config,
@@ -150,7 +150,7 @@ class BaseConnector:
             resources=self._resources,
             buckets=buckets,
             credential=credential,
-            has_orders=has_orders,
+            has_orders=self.role is Role.BROKER if has_orders is None else has_orders,
         )
         self._sessions.append(session)
         return session

@@ -330,8 +330,8 @@ class Session:
             windows = self._buckets.get(bucket) or self._buckets.get("default") or _NO_LIMIT
             if bucket not in self._buckets:
                 bucket = "default"
-            if self._config.requests_per_minute is not None and bucket == "default":
-                windows = (Window(self._config.requests_per_minute, 60.0),)
+            if bucket == "default":
+                windows = self._config.quota(windows)
             limiter = self._resources.limiters.get(
                 (self._base_url, self._credential, bucket),
                 windows,

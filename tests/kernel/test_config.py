@@ -12,6 +12,7 @@ from sentio_async.connectors.alpaca.config import AlpacaConfig
 from sentio_async.connectors.email.config import EmailConfig
 from sentio_async.connectors.polygon.config import PolygonConfig
 from sentio_async.connectors.webhook.config import WebhookConfig
+from sentio_async.resilience import Window
 
 
 class ToyConfig(ConnectorConfig):
@@ -201,3 +202,23 @@ def test_timeouts_are_positive_and_known():
     assert Timeouts().total == 30
     with pytest.raises(ValueError, match="greater than 0"):
         Timeouts(connect=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, [(5, 60.0), (500, 86_400.0)]),
+        ({"requests_per_minute": 75}, [(75, 60.0), (500, 86_400.0)]),
+        ({"requests_per_day": 25}, [(5, 60.0), (500, 86_400.0), (25, 86_400.0)]),
+    ],
+)
+def test_a_quota_per_minute_leaves_that_of_the_day_alone(given, expected):
+    documented = (Window(5, 60.0), Window(500, 86_400.0))
+
+    windows = ToyConfig(key="k", **given).quota(documented)
+
+    assert [(each.limit, each.seconds) for each in windows] == expected
+
+
+def test_a_limit_per_second_gives_way_to_one_per_minute():
+    assert ToyConfig(key="k", requests_per_minute=5).quota([Window(100, 1.0)]) == (Window(5, 60.0),)

@@ -89,7 +89,6 @@ class AlpacaData(AlpacaLatest):
             auth=sign_with(settings),
             buckets={"default": quota},
             credential=credential_of(settings),
-            has_orders=False,
         )
         self._ask_together(is_on=settings.coalesce)
         self._walks = Walks(self._session, at_once=settings.pages_at_once, clock=self._clock)
@@ -99,6 +98,7 @@ class AlpacaData(AlpacaLatest):
             auth=sign_with(settings),
             buckets={"default": _TRADING_QUOTA},
             credential=credential_of(settings),
+            has_orders=True,
         )
         self._streams = AlpacaStreams(settings, self._resources, self, self._read_days)
 

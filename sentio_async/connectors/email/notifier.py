@@ -95,13 +95,12 @@ class EmailNotifier(NotificationConnector):
                 clock=self._clock,
                 listeners=shared.listeners,
             )
-        limit = config.requests_per_minute
         return Pipeline(
             retry=self._retry(config.timeouts.total),
             breaker=breaker,
             limiter=shared.limiters.get(
                 key,
-                _NO_LIMIT if limit is None else (Window(limit, 60.0),),
+                config.quota(_NO_LIMIT),
                 name=f"{config.label} mail",
                 clock=self._clock,
             ),

@@ -69,7 +69,6 @@ class PolygonSession(DataProviderConnector):
             auth=BearerAuth(key),
             buckets={"default": _ADVISED},
             credential=key.get_secret_value(),
-            has_orders=False,
         )
 
     async def _check(self) -> str | None:
