@@ -64,14 +64,17 @@ JSON_HEADERS: Mapping[str, str] = MappingProxyType({"content-type": "application
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A vendor's error, read from its body.  ``kind`` overrides what the status would say."""
+    """A vendor's error, read from its body.  ``kind`` overrides what the status would say.
+
+    ``retry_after`` is in seconds; a function is given the time, such as ``until_midnight(zone)``.
+    """
 
     message: str
     code: str | int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     kind: type[errors.APIError] | None = None
     outcome: errors.Outcome | None = None
-    retry_after: float | None = None
+    retry_after: float | Callable[[datetime], float] | None = None
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):

@@ -240,9 +240,10 @@ def from_problem(
         "outcome": problem.outcome or _outcome_of(kind, answer.status),
     }
     if issubclass(kind, errors.RateLimitError):
-        known["retry_after"] = problem.retry_after
-        if problem.retry_after is None:
-            known["retry_after"] = retry_after_from(answer.headers, decoded, now=now)
+        asked = problem.retry_after
+        if asked is None:
+            asked = retry_after_from(answer.headers, decoded, now=now)
+        known["retry_after"] = asked(now) if callable(asked) else asked
         scope = answer.headers.get("x-ratelimit-scope")
         known["scope"] = scope and redactor.scrub(scope)
     return kind(_one_line(redactor.scrub(problem.message)), **known)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["as_seconds", "http_date", "retry_after_from", "seconds_until_reset"]
+__all__ = ["as_seconds", "http_date", "retry_after_from", "seconds_until_reset", "until_midnight"]
 
 _NUMBER = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,9})?")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -150,6 +150,17 @@ def retry_after_from(
 def seconds_until_reset(headers: Mapping[str, str], *, now: datetime) -> float | None:
     """Seconds until the quota told of in the headers is whole again; None when not told."""
     return _from_headers(headers, _RESETS, now)
+
+
+def until_midnight(zone: tzinfo) -> Callable[[datetime], float]:
+    """How long it is from a time to the end of its day there, for quotas that end with it."""
+
+    def seconds(now: datetime) -> float:
+        tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+        midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=zone)
+        return (midnight.astimezone(UTC) - now).total_seconds()
+
+    return seconds
 
 
 def _from_headers(
