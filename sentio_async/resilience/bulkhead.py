@@ -89,18 +89,22 @@ class Bulkhead:
         queue.append(place)
         self._waiting += 1
         expiry = None if wait is None else loop.call_later(wait, self._expire, place)
+        is_in = False
         try:
-            return await place
+            is_in = await place
         except asyncio.CancelledError:
-            if not place.cancelled() and place.result():
+            is_in = not place.cancelled() and place.result()
+            if is_in:
                 self.release()
             raise
         finally:
-            if place in queue:
+            # Who was let in has left the queue; looking for all of them in it takes ages.
+            if not is_in and place in queue:
                 queue.remove(place)
                 self._waiting -= 1
             if expiry is not None:
                 expiry.cancel()
+        return is_in
 
     @staticmethod
     def _expire(place: asyncio.Future[bool]) -> None:
@@ -112,7 +116,7 @@ class Bulkhead:
             while queue and self._has_room(priority):
                 place = queue.popleft()
                 self._waiting -= 1
-                if not place.done():
+                if not (place.done() or place.get_loop().is_closed()):
                     self.in_use += 1
                     place.set_result(True)
             if queue:

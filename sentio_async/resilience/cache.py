@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from asyncio import get_running_loop
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from contextvars import copy_context
@@ -66,25 +67,30 @@ class SingleFlight(Generic[K, V]):
         self._clock = clock
         # None while one works alone, as nearly all do.
         self._flights: dict[K, _Flight[V] | None] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._flights)
 
     async def run(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
         """The result of ``work``, or of the same work already under way."""
+        loop = get_running_loop()
+        if loop is not self._loop:
+            # What another loop left behind when it ended will not land any more.
+            self._flights, self._loop = {}, loop
         if key in self._flights or current_deadline() is not None:
             return await self._share(key, work)
         self._flights[key] = None
         try:
             value = await work()
         except BaseException as exc:
-            flight = self._flights.pop(key)
+            flight = self._flights.pop(key, None)
             if flight is not None and isinstance(exc, Exception):
                 flight.crash(exc)
             elif flight is not None:
                 flight.land(_Left.LEFT)
             raise
-        flight = self._flights.pop(key)
+        flight = self._flights.pop(key, None)
         if flight is not None:
             flight.land(value)
         return value
@@ -98,7 +104,8 @@ class SingleFlight(Generic[K, V]):
             value = await self._wait(place)
         finally:
             del flight.places[place]
-            if flight.task is not None and not flight.places and not flight.task.done():
+            if flight.task is not None and not flight.places:
+                # Also of one that was cancelled before it began, and so could not do it itself.
                 self._forget(key, flight)
                 flight.task.cancel()
         return await self.run(key, work) if isinstance(value, _Left) else value
@@ -115,6 +122,8 @@ class SingleFlight(Generic[K, V]):
         """The flight under way, or one that a task begins."""
         is_under_way = key in self._flights
         flight = self._flights.get(key)
+        if flight is not None and flight.task is not None and flight.task.cancelling():
+            is_under_way, flight = False, None
         if flight is None:
             flight = self._flights[key] = _Flight()
             if not is_under_way:

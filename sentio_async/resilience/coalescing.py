@@ -80,6 +80,7 @@ class Coalescer(Generic[K, V]):
         self._turn_ends = -math.inf
         self._gathering: _Group[K, V] | None = None
         self._under_way: dict[K, _Group[K, V]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def get(self, key: K) -> Awaitable[V]:
         """The value of this key, asked for now; to be awaited at once."""
@@ -94,6 +95,9 @@ class Coalescer(Generic[K, V]):
 
     async def _join(self, key: K) -> V:
         loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # What another loop left behind when it ended will not be told any more.
+            self._under_way, self._gathering, self._loop = {}, None, loop
         group = self._under_way.get(key)
         if group is None:
             group = self._gathering or self._begin(loop)

@@ -34,6 +34,11 @@ class _Waiter:
         self.seq = 0
         self.queued = False
 
+    @property
+    def is_gone(self) -> bool:
+        """Nobody is there to be told: it was cancelled, or its loop ended without it."""
+        return self.future.cancelled() or self.future.get_loop().is_closed()
+
 
 class Limiter:
     """Admits at most what every window allows, most important first.
@@ -189,7 +194,8 @@ class Limiter:
     def _expire(self, waiter: _Waiter) -> None:
         if waiter.queued and not waiter.future.done():
             self._leave(waiter)
-            waiter.future.set_result(None)
+            if not waiter.is_gone:
+                waiter.future.set_result(None)
             self._pump()
 
     def _abandon(self, waiter: _Waiter) -> None:
@@ -221,7 +227,7 @@ class Limiter:
         now = self._time()
         while self._waiting:
             waiter = self._first(now)
-            if waiter.future.cancelled():
+            if waiter.is_gone:
                 self._leave(waiter)
                 continue
             if not self._fits(waiter.cost, waiter.priority, now):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
+from sentio_async.resilience.deadline import remaining
 
 __all__ = ["Patience", "is_patient", "patiently", "wait_out"]
 
@@ -45,10 +47,15 @@ class Patience:
         self._waits = 0
 
     async def wait(self, error: Exception, *, has_moved: bool = False) -> bool:
-        """Wait for what has refused a call; False when it does not say how long, or too often."""
+        """Wait for what has refused a call; False when that is no use.
+
+        When it does not say how long, for ever, longer than ``with_deadline`` allows, or too often.
+        """
         self._waits = 1 if has_moved else self._waits + 1
         wait = _wait_in(error)
         if wait is None or self._waits > _MOST_WAITS:
+            return False
+        if wait == math.inf or wait > remaining(self._clock):
             return False
         await self._clock.sleep(max(wait, _SHORTEST_WAIT))
         return True

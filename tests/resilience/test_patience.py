@@ -1,8 +1,11 @@
 """Whoever has time waits as long as an error says, and gives up when that is of no use."""
 
+import math
+
 import pytest
 
 from sentio_async import errors
+from sentio_async.resilience.deadline import with_deadline
 from sentio_async.resilience.patience import Patience, is_patient, patiently, wait_out
 
 LIMIT = errors.RateLimitError("200 per minute", retry_after=45.0)
@@ -67,3 +70,17 @@ def test_code_is_patient_while_it_is_said_to_be():
     with patiently():
         assert is_patient()
     assert not is_patient()
+
+
+async def test_a_wait_beyond_the_deadline_is_not_begun(clock):
+    with with_deadline(30.0, clock=clock), pytest.raises(errors.RateLimitError):
+        await wait_out(Work(LIMIT), clock=clock)
+    assert clock.slept == []
+
+
+async def test_what_is_closed_until_somebody_opens_it_is_not_waited_for(clock):
+    by_hand = errors.CircuitOpenError("isolated", retry_in=math.inf)
+
+    with pytest.raises(errors.CircuitOpenError):
+        await wait_out(Work(by_hand), clock=clock)
+    assert clock.slept == []
