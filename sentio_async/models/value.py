@@ -6,20 +6,16 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["Amount", "Nanoseconds", "Raw", "Value", "built"]
 
 
-def _exact(value: Any) -> Any:
-    """Take money from text, int or Decimal; a float by its shortest decimal text."""
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, not a bool")  # noqa: TRY004 (pydantic reads it)
-    return Decimal(repr(value)) if isinstance(value, float) else value
+Amount = Annotated[Decimal, Field(allow_inf_nan=False)]
+"""Money or a quantity: a finite Decimal, written as a string in JSON.
 
-
-Amount = Annotated[Decimal, BeforeValidator(_exact), Field(allow_inf_nan=False)]
-"""Money or a quantity: a finite Decimal, written as a string in JSON."""
+A float is taken by its shortest decimal text, a bool is refused.
+"""
 
 Raw = Annotated[Mapping[str, Any], Field(default_factory=dict, repr=False, exclude=True)]
 """The vendor's own row, unknown fields included; not part of repr or of dumps."""

@@ -70,7 +70,7 @@ WRONG_ORDERS = [
     ({"legs": [{"symbol": "X", "ratio_qty": 1}]}, "legs are for order_class 'mleg' only"),
     ({"qty": "NaN"}, "finite"),
     ({"qty": "Infinity"}, "finite"),
-    ({"qty": True}, "not a bool"),
+    ({"qty": True}, "Decimal input should be"),
     ({"qty": "many"}, "decimal"),
     ({"side": "hold"}, "'buy'"),
     ({"client_order_id": ""}, "at least 1"),
