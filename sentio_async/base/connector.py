@@ -11,7 +11,6 @@ import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from types import TracebackType
 from typing import Any, ClassVar, NoReturn, Self
 
 from sentio_async import errors
@@ -223,12 +222,7 @@ class BaseConnector:
         await self.connect()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await self.disconnect()
 
     async def health_check(self) -> HealthReport:

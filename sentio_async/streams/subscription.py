@@ -8,7 +8,6 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 from sentio_async.streams.book import Topic
@@ -220,12 +219,7 @@ class Subscription(Generic[R]):
         self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
     def __del__(self) -> None:
