@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import groupby
 from typing import Protocol, TypeVar
 
@@ -57,26 +58,16 @@ class Tape:
 
     def trades(self, symbol: str, start: int, end: int, *, back: bool = False) -> Iterator[Trade]:
         """The trades from `start` to `end`, both included, at the prices of their day."""
-        rows = walk(
-            lambda first, last: self.market.trades(symbol, first, last),
-            start,
-            self._present(end),
-            10 * MINUTE,
-            back=back,
-        )
+        span = start, self._present(end)
+        rows = walk(partial(self.market.trades, symbol), *span, 10 * MINUTE, back=back)
         if self.split_factor(symbol, start) == 1:
             return rows
         return (self._as_traded(symbol, row) for row in rows)
 
     def quotes(self, symbol: str, start: int, end: int, *, back: bool = False) -> Iterator[Quote]:
         """The quotes from `start` to `end`, both included, at the prices of their day."""
-        rows = walk(
-            lambda first, last: self.market.quotes(symbol, first, last),
-            start,
-            self._present(end),
-            10 * MINUTE,
-            back=back,
-        )
+        span = start, self._present(end)
+        rows = walk(partial(self.market.quotes, symbol), *span, 10 * MINUTE, back=back)
         if self.split_factor(symbol, start) == 1:
             return rows
         return (self._as_quoted(symbol, row) for row in rows)
@@ -117,23 +108,13 @@ class Tape:
         self, symbol: str, step: int, start: int, end: int, *, back: bool = False
     ) -> Iterator[Bar]:
         """The bars of one length that begin from `start` to `end`, both included."""
-        return walk(
-            lambda first, last: self.market.bars(symbol, step, first, last),
-            start,
-            self._present(end),
-            1000 * step,
-            back=back,
-        )
+        fetch = partial(self.market.bars, symbol, step)
+        return walk(fetch, start, self._present(end), 1000 * step, back=back)
 
     def days(self, symbol: str, start: int, end: int, *, back: bool = False) -> Iterator[Bar]:
         """The daily bars that begin from `start` to `end`, both included."""
-        return walk(
-            lambda first, last: self.market.bars(symbol, "day", first, last),
-            start,
-            self._present(end),
-            1000 * DAY,
-            back=back,
-        )
+        fetch = partial(self.market.bars, symbol, "day")
+        return walk(fetch, start, self._present(end), 1000 * DAY, back=back)
 
     def periods(
         self, symbol: str, period: "Period", start: int, end: int, *, back: bool = False

@@ -56,14 +56,9 @@ def stock_bar(bar: Bar, feed: str = "sip") -> Json:
     """A bar of a stock; IEX sees a small part of the volume."""
     share = IEX_SHARE if feed == "iex" else 1000
     return {
-        "t": rfc3339(bar.time_ns),
-        "o": number(bar.open),
-        "h": number(bar.high),
-        "l": number(bar.low),
-        "c": number(bar.close),
+        **crypto_bar(bar),
         "v": max(1, whole(bar.volume) * share // 1000),
         "n": max(1, bar.trade_count * share // 1000),
-        "vw": number(bar.vwap),
     }
 
 

@@ -64,12 +64,7 @@ def close_all(asked: Asked) -> Response:
 
 def exercise(asked: Asked) -> Response:
     """POST /v2/positions/{symbol_or_contract_id}/exercise"""
-    instrument = _contract(asked)
-    position = asked.account.position(instrument.symbol)
-    if position is None:
-        raise forbidden("no available position for the specified contract")
-    if position.qty < 0:
-        raise Refused(403, 40310001, "short positions cannot be exercised")
+    instrument = _exercisable(asked)
     available = asked.account.available(instrument.symbol)
     if available <= 0:
         raise forbidden("no available position for the specified contract")
@@ -86,12 +81,7 @@ def exercise(asked: Asked) -> Response:
 
 def do_not_exercise(asked: Asked) -> Response:
     """POST /v2/positions/{symbol_or_contract_id}/do-not-exercise"""
-    instrument = _contract(asked)
-    position = asked.account.position(instrument.symbol)
-    if position is None:
-        raise forbidden("no available position for the specified contract")
-    if position.qty < 0:
-        raise Refused(403, 40310001, "short positions cannot be exercised")
+    instrument = _exercisable(asked)
     asked.account.kept_from_exercise.add(instrument.symbol)
     return Response(status_code=200)
 
@@ -109,10 +99,15 @@ def _find(asked: Asked) -> Position:
     return position
 
 
-def _contract(asked: Asked) -> Instrument:
+def _exercisable(asked: Asked) -> Instrument:
     instrument = asked.instruments.get(asked.path["symbol"])
     if instrument is None or instrument.contract is None:
         raise unprocessable("invalid symbol")
+    position = asked.account.position(instrument.symbol)
+    if position is None:
+        raise forbidden("no available position for the specified contract")
+    if position.qty < 0:
+        raise Refused(403, 40310001, "short positions cannot be exercised")
     return instrument
 
 
