@@ -5,16 +5,16 @@ https://docs.alpaca.markets/reference/market-data-api
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.data_problems import read_data_problem
 from sentio_async.connectors.alpaca.wire.data_rows import Feed
 from sentio_async.http.endpoint import Api, QueryValue
 from sentio_async.http.reading import ns_from_text, utc_from_ns
+from sentio_async.models.timeframe import Timeframe
 from sentio_async.resilience.limiter import Priority
 
 __all__ = [
@@ -78,29 +78,15 @@ _HISTORY_FEEDS = {
     "boats": "boats",
     "otc": "otc",
 }
-_UNITS = {
-    "Min": ("Min", range(1, 60)),
-    "T": ("Min", range(1, 60)),
-    "m": ("Min", range(1, 60)),
-    "Hour": ("Hour", range(1, 24)),
-    "H": ("Hour", range(1, 24)),
-    "h": ("Hour", range(1, 24)),
-    "Day": ("Day", range(1, 2)),
-    "D": ("Day", range(1, 2)),
-    "d": ("Day", range(1, 2)),
-    "Week": ("Week", range(1, 2)),
-    "W": ("Week", range(1, 2)),
-    "w": ("Week", range(1, 2)),
-    "Month": ("Month", (1, 2, 3, 4, 6, 12)),
-    "M": ("Month", (1, 2, 3, 4, 6, 12)),
+_COUNTS: Mapping[str, Container[int]] = {
+    "Min": range(1, 60),
+    "Hour": range(1, 24),
+    "Day": (1,),
+    "Week": (1,),
+    "Month": (1, 2, 3, 4, 6, 12),
 }
-_SECONDS = {"Min": 60, "Hour": 3600, "Day": 86_400, "Week": 604_800, "Month": 2_678_400}
 # Alpaca has nothing older than 2016.
 _EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
-_WORDS = {"minute": "Min", "min": "Min", "hour": "Hour", "day": "Day", "week": "Week"}
-_WORDS |= {f"{word}s": unit for word, unit in _WORDS.items()}
-_WORDS |= {"month": "Month", "months": "Month", "mo": "Month"}
-_TIMEFRAME = re.compile(r"(\d{0,3})\s*([A-Za-z]+)")
 
 
 def write_timeframe(text: str) -> str:
@@ -108,12 +94,9 @@ def write_timeframe(text: str) -> str:
 
     ``m`` is a minute and ``M`` a month.
     """
-    found = _TIMEFRAME.fullmatch(str(text).strip())
-    if found:
-        count, unit = int(found.group(1) or 1), found.group(2)
-        name, counts = _UNITS.get(_WORDS.get(unit.lower(), unit), ("", ()))
-        if count in counts:
-            return f"{count}{name}"
+    timeframe = Timeframe.read(text)
+    if timeframe.count in _COUNTS.get(timeframe.unit, ()):
+        return str(timeframe)
     raise errors.InvalidRequestError(
         f"timeframe: {text!r} is not one of 1-59Min, 1-23Hour, 1Day, 1Week, 1/2/3/4/6/12Month"
     )
@@ -121,12 +104,8 @@ def write_timeframe(text: str) -> str:
 
 def back_from(end: Moment, timeframe: str, count: int) -> datetime:
     """A time before ``end`` after which there should be ``count`` bars, nights and all."""
-    found = _TIMEFRAME.fullmatch(write_timeframe(timeframe))
-    assert found is not None
-    # A session is 6.5 of 24 hours on 5 of 7 days, less holidays.
-    seconds = _SECONDS[found.group(2)] * int(found.group(1)) * count * 6
     try:
-        return max(_EARLIEST, _as_time(end) - timedelta(seconds=seconds, days=5))
+        return max(_EARLIEST, _as_time(end) - Timeframe.read(timeframe).reach(count))
     except OverflowError:
         return _EARLIEST
 

@@ -5,9 +5,8 @@ https://massive.com/docs/rest/stocks/aggregates/custom-bars
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -21,6 +20,7 @@ from sentio_async.connectors.polygon.wire.tickers import check_about, checked, o
 from sentio_async.http.endpoint import Call, Parts
 from sentio_async.http.times import ns_from_milliseconds
 from sentio_async.models import Bar, Bars, Page, Rows
+from sentio_async.models.timeframe import Timeframe
 from sentio_async.resilience.limiter import Priority
 
 __all__ = [
@@ -41,31 +41,9 @@ MAX_MS = MAX_NS // 1_000_000
 _NAN = float("nan")
 _AT_ONCE = 1000
 """Rows of which all columns are taken before the next rows: so many stay in a processor's cache."""
-_TIMESPAN = re.compile(r"\s*(\d+)?\s*([A-Za-z]+)\s*")
-# "M" alone is a month, as everywhere; the other letters do not care about case.
-_UNITS: Mapping[str, str] = {
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "second"),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes", "t"), "minute"),
-    **dict.fromkeys(("h", "hour", "hours"), "hour"),
-    **dict.fromkeys(("d", "day", "days"), "day"),
-    **dict.fromkeys(("w", "wk", "week", "weeks"), "week"),
-    **dict.fromkeys(("mo", "mon", "month", "months"), "month"),
-    **dict.fromkeys(("q", "quarter", "quarters"), "quarter"),
-    **dict.fromkeys(("y", "year", "years"), "year"),
-}
-_SECONDS = {
-    "second": 1,
-    "minute": 60,
-    "hour": 3_600,
-    "day": 86_400,
-    "week": 7 * 86_400,
-    "month": 31 * 86_400,
-    "quarter": 92 * 86_400,
-    "year": 366 * 86_400,
-}
+_WORDS = {"Sec": "second", "Min": "minute"}
 # The vendor has nothing older.
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
-_STEPS = {"second": "Sec", "minute": "Min", "hour": "Hour", "day": "Day", "week": "Week"}
 
 
 class Aggregate(msgspec.Struct, gc=False, kw_only=True):
@@ -86,21 +64,13 @@ class Aggregate(msgspec.Struct, gc=False, kw_only=True):
 
 def timespan(timeframe: str) -> tuple[int, str]:
     """``"5Min"``, ``"1Day"``, ``"1h"``, ``"1M"`` as multiplier and unit."""
-    match = _TIMESPAN.fullmatch(timeframe)
-    word = match[2] if match else ""
-    unit = "month" if word == "M" else _UNITS.get(word.lower())
-    multiplier = int(match[1] or 1) if match else 0
-    if unit is None or multiplier < 1:
-        raise errors.InvalidRequestError(
-            f"timeframe: {timeframe!r} is not one; write 1Sec, 5Min, 1Hour, 1Day, 1Week, 1Month"
-        )
-    return multiplier, unit
+    read = Timeframe.read(timeframe)
+    return read.count, _WORDS.get(read.unit, read.unit.lower())
 
 
 def step_name(timeframe: str) -> str:
     """The same name for every spelling of a timeframe: ``5Min``, ``1Day``."""
-    multiplier, unit = timespan(timeframe)
-    return f"{multiplier}{_STEPS.get(unit, unit.capitalize())}"
+    return str(Timeframe.read(timeframe))
 
 
 def no_bars(symbol: str, timeframe: str) -> Bars:
@@ -119,9 +89,7 @@ def page_size(timeframe: str, limit: int | None) -> int:
 
 def back_from(end: Moment, timeframe: str, count: int) -> Moment:
     """A time before ``end`` after which there should be ``count`` bars, nights and all."""
-    multiplier, unit = timespan(timeframe)
-    # A session is 6.5 of 24 hours on 5 of 7 days, less holidays.
-    span = timedelta(seconds=_SECONDS[unit] * multiplier * count * 6) + timedelta(days=5)
+    span = Timeframe.read(timeframe).reach(count)
     if not isinstance(end, date):
         return max(0, given_ns(end) - int(span.total_seconds()) * 1_000_000_000)
     earliest = _EARLIEST if isinstance(end, datetime) else _EARLIEST.date()
