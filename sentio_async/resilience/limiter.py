@@ -20,6 +20,8 @@ __all__ = ["Limiter", "Limiters", "Permit", "Priority", "Window"]
 
 # A timer may fire early by the resolution of the loop's clock; asking again at once would spin.
 _LEAST_DELAY = 0.001
+# Headers tell of seconds, minutes, at most an hour; never of a day's quota.
+_LONGEST_TOLD = 4000.0
 
 
 class _Waiter:
@@ -38,6 +40,15 @@ class _Waiter:
     def is_gone(self) -> bool:
         """Nobody is there to be told: it was cancelled, or its loop ended without it."""
         return self.future.cancelled() or self.future.get_loop().is_closed()
+
+
+def _span(log: WindowLog) -> float:
+    return log.span
+
+
+def _as_told(log: WindowLog) -> tuple[bool, float]:
+    """The longest up to an hour is the largest."""
+    return log.span < _LONGEST_TOLD, log.span
 
 
 class Limiter:
@@ -72,6 +83,7 @@ class Limiter:
         self._timer: asyncio.TimerHandle | None = None
         self._blocked_until = -math.inf
         self._paced_until = -math.inf
+        self._gap = 0.0
 
     @property
     def waiting(self) -> int:
@@ -123,7 +135,7 @@ class Limiter:
             log.entries.append(permit)
             log.used += cost
         if now < self._paced_until:
-            self._blocked_until = max(self._blocked_until, now + self._gap() * cost)
+            self._blocked_until = max(self._blocked_until, now + self._gap * cost)
         return permit
 
     def _check_cost(self, cost: int, priority: Priority) -> None:
@@ -258,7 +270,7 @@ class Limiter:
         remaining: int | None = None,
         reset_in: float | Callable[[], float | None] | None = None,
     ) -> None:
-        """Take over what a vendor told of its longest window; it can only tighten ours.
+        """Take over what a vendor told of its longest window, up to an hour; it only tightens ours.
 
         ``reset_in`` may be a function: most answers tell nothing new, and it is not called.
         """
@@ -266,7 +278,7 @@ class Limiter:
             return
         log = self._logs[0]
         if len(self._logs) > 1:
-            log = max(self._logs, key=lambda each: each.span)
+            log = max(self._logs, key=_as_told)
         if remaining and remaining >= log.limit - log.used - log.claim and log.is_said(limit):
             return  # as nearly always: nothing that was not known
         now = self._time()
@@ -293,6 +305,8 @@ class Limiter:
         until = self._time() + seconds
         longest = max((log.span for log in self._logs), default=0.0)
         self._paced_until = max(self._paced_until, until + min(seconds, longest))
+        if until > self._blocked_until:
+            self._gap = self._gap_after(seconds)
         self._block_until(until)
 
     def _block_until(self, until: float) -> None:
@@ -306,8 +320,17 @@ class Limiter:
             self._expire(waiter)
         self._pump()
 
-    def _gap(self) -> float:
-        return max((log.span / log.limit for log in self._logs), default=0.0)
+    def _gap_after(self, seconds: float) -> float:
+        """Between two calls after a block: by the longest window that was over by then.
+
+        A minute's refusal says nothing of the day's quota.
+        """
+        gap = 0.0
+        for log in sorted(self._logs, key=_span):
+            if gap and log.span - self._padding > seconds:
+                break
+            gap = log.span / log.limit
+        return gap
 
     def tighten(self, windows: Iterable[Window]) -> None:
         """Keep these windows too; of two windows of the same length the smaller limit counts."""

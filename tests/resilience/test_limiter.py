@@ -317,6 +317,32 @@ async def test_a_429_holds_everyone_back_then_releases_one_by_one():
     assert times == pytest.approx([2.0, 2.1, 2.2, 2.3, 2.4], abs=0.02)
 
 
+@pytest.mark.parametrize(("seconds", "gap"), [(1.0, 12.0), (60.0, 12.0), (86_400.0, 3456.0)])
+async def test_a_minutes_refusal_does_not_pace_by_the_days_quota(seconds, gap):
+    limiter = a_limiter((25, 86_400.0), (5, 60.0))
+    limiter.block(seconds)
+
+    times = [(await limiter.acquire()).at for _ in range(2)]
+
+    assert times == pytest.approx([seconds, seconds + gap])
+
+
+async def test_what_headers_tell_is_not_of_the_days_quota():
+    limiter = a_limiter((200, 60.0), (5_000, 86_400.0))
+    limiter.observe(limit=100, remaining=99, reset_in=60.0)
+
+    windows = {log.configured: log.limit for log in limiter._logs}
+
+    assert windows == {200: 100, 5_000: 5_000}
+
+
+async def test_a_day_alone_is_what_headers_tell_of():
+    limiter = a_limiter((5_000, 86_400.0))
+    limiter.observe(limit=100, remaining=99, reset_in=60.0)
+
+    assert [log.limit for log in limiter._logs] == [100]
+
+
 async def test_a_block_tells_at_once_those_who_cannot_wait_for_it():
     limiter = a_limiter((1, 1.0))
     await limiter.acquire()
