@@ -9,10 +9,12 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from sentio_async.http.pool import incoming
 from tests.fuzz.readers import Ours, Read, read_with_h11
 from tests.fuzz.responses import Case, a_case
 
@@ -153,6 +155,17 @@ def verdict(ours: Read, theirs: Read) -> str:
     return "laxer"
 
 
+@contextmanager
+def large(size: int, at_once: int) -> Iterator[None]:
+    """What counts as a large body meanwhile, and for how much of it room is made at once."""
+    kept = incoming.LARGE, incoming.AT_ONCE
+    incoming.LARGE, incoming.AT_ONCE = size, at_once
+    try:
+        yield
+    finally:
+        incoming.LARGE, incoming.AT_ONCE = kept
+
+
 def run(count: int, seed: int) -> dict[str, object]:
     """Compare so many; one JSON-ready object."""
     luck, ours, tally = random.Random(seed), Ours(), Counter()
@@ -161,7 +174,9 @@ def run(count: int, seed: int) -> dict[str, object]:
     for _ in range(count):
         case = a_case(luck)
         streamed = luck.random() < 0.5
-        mine, theirs = ours.read(case, streamed=streamed), read_with_h11(case)
+        with large(luck.choice((0, incoming.LARGE)), luck.choice((1, 7, incoming.AT_ONCE))):
+            mine = ours.read(case, streamed=streamed)
+        theirs = read_with_h11(case)
         tally[verdict(mine, theirs)] += 1
         tally["kept"] += mine.is_kept
         if found := difference(case, mine, theirs):

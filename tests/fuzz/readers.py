@@ -92,8 +92,12 @@ class Ours:
         for piece in case.pieces:
             if connection._is_over:
                 break
-            lane.buffer[: len(piece)] = piece
-            connection.buffer_updated(len(piece))
+            while piece:
+                room = connection.get_buffer(-1)
+                size = min(len(piece), len(room))
+                room[:size] = piece[:size]
+                connection.buffer_updated(size)
+                piece = piece[size:]
         is_kept = bool(lane.released) and not connection._is_over
         connection.eof_received()
         connection.connection_lost(None)
@@ -108,7 +112,7 @@ class Ours:
         status, reason, fields, body = waiter.result()
         if stream is None:
             headers = Answer.of(status, fields, body).headers
-            return Read(status, reason, (), headers, body, is_kept)
+            return Read(status, reason, (), headers, bytes(body), is_kept)
         lines = tuple((name.lower(), value) for name, value in fields)
         return Read(status, reason, lines, _by_name(lines), b"".join(stream._pieces), is_kept)
 

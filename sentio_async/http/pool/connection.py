@@ -216,8 +216,10 @@ class Connection(Incoming, asyncio.BufferedProtocol):
             self._transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """One buffer for all: it is emptied before anybody else can fill it."""
-        return self._buffer
+        """One buffer for all, emptied before anybody else can fill it, or a large body's place."""
+        if not self._into:
+            self._make_room()
+        return self._into
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes have come."""
@@ -257,6 +259,8 @@ class Connection(Incoming, asyncio.BufferedProtocol):
             self.fail(httpcore.RemoteProtocolError(f"{what} is too large"))
         elif self._stream is None or not self._has_head:
             self._wait_for(self._read_wait())
+            if self._has_head and not self._coming:
+                self._expect(request.limit)
 
     def eof_received(self) -> bool:
         """The other side will say no more."""
@@ -314,9 +318,8 @@ class Connection(Incoming, asyncio.BufferedProtocol):
         if request is not None and self._size > request.limit:
             self._check_progress()
             return
-        body = self._body if type(self._body) is bytes else bytes(self._body)
         # What Reply(...) does, by half the way: every answer passes here.
-        reply = tuple.__new__(Reply, (self._status, self._reason, self._fields, body))
+        reply = tuple.__new__(Reply, (self._status, self._reason, self._fields, self._body))
         self._request = self._waiter = self._stream = None
         if self._is_reusable and not self._is_paused and not self.is_uploading:
             if self._is_held:

@@ -76,7 +76,10 @@ class Request(msgspec.Struct, gc=False, eq=False):
 
 
 class Reply(NamedTuple):
-    """An answer as it came: nothing is decoded, and a value of a header may end with blanks."""
+    """An answer as it came: nothing is decoded, and a value of a header may end with blanks.
+
+    A body that came in pieces is a bytearray, which serves whoever reads it as well.
+    """
 
     status: int
     reason: bytes
