@@ -60,6 +60,8 @@ class FeedSettings:
     patience: Mapping[str, float] = field(default_factory=dict)
     """How long each channel may be silent in a session; a channel that is not here, for ever."""
     backfill_timeout: float = 30.0
+    hold_at_most: float = 120.0
+    """How long rows of one topic wait for history, which may be asked for many topics before."""
     hold_limit: int = 50_000
     """Rows of one topic that are held while history is fetched."""
     pause_at_most: float = 1.0

@@ -6,13 +6,30 @@ one order without repetition.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from sentio_async import errors
 from sentio_async.streams.book import EVERYTHING, Topic
 
-__all__ = ["Backfill", "Gap", "Plan", "is_fillable", "key_of", "merged", "start_of"]
+__all__ = [
+    "MOST_MISSED",
+    "Backfill",
+    "Gap",
+    "Plan",
+    "ahead_of",
+    "all_of",
+    "is_fillable",
+    "key_of",
+    "known_by",
+    "merged",
+    "start_of",
+]
+
+_DAY_NS = 86_400_000_000_000
+MOST_MISSED = 100_000
+"""Rows of one gap that are fetched; of four gaps at once they take some hundred megabytes."""
 
 
 class Gap(NamedTuple):
@@ -45,6 +62,8 @@ class Plan:
     """History can be asked for all symbols at once."""
     is_unique: bool = False
     """What was heard once is not handed on again."""
+    behind_ns: int = 0
+    """By how much the time of a row is before its coming: a bar's is that of its beginning."""
     has_many_symbols: bool = False
     """A row may be about several symbols, and has ``symbols``."""
 
@@ -56,8 +75,9 @@ def key_of(row: Any) -> Any:
         return row.key
     trade = getattr(row, "id", None)
     if trade:
-        # Trade ids are unique at one exchange, on one tape; a correction is another row.
-        return (trade, row.exchange, getattr(row, "correction", None))
+        # Trade ids are unique at one exchange on one day; a correction is another row.
+        on = row.time_ns // _DAY_NS
+        return (trade, row.exchange, getattr(row, "correction", None), on)
     return getattr(row, "key", None) or (row.time_ns, getattr(row, "price", None))
 
 
@@ -66,19 +86,46 @@ def start_of(recent: Iterable[Any], lost_ns: int) -> int:
     return max((row.time_ns for row in recent), default=lost_ns)
 
 
-def merged(known: set[Any], history: Iterable[Any], held: Iterable[Any], from_ns: int) -> list[Any]:
+def ahead_of(rows: Iterable[Any]) -> int:
+    """By how many nanoseconds the venue's clock is ahead of ours, as far as rows show it."""
+    received = ((row, getattr(row, "received_ns", 0)) for row in rows)
+    return max((row.time_ns - at_ns for row, at_ns in received if at_ns), default=0)
+
+
+def known_by(rows: Iterable[Any]) -> dict[Any, float | None]:
+    """By what rows are known again, and how much was in those that may come again with more."""
+    return {key_of(row): getattr(row, "volume", None) for row in rows}
+
+
+def merged(
+    known: Mapping[Any, float | None], history: Iterable[Any], held: Iterable[Any], from_ns: int
+) -> list[Any]:
     """History from ``from_ns`` and then what was held, nothing twice, nothing that is known.
 
-    ``known`` are keys; those of history join them.
+    A bar that comes again with more in it is news.
     """
-    rows: list[Any] = []
-    for row in sorted(history, key=lambda row: row.time_ns):
-        key = key_of(row)
-        if row.time_ns >= from_ns and key not in known:
-            known.add(key)
-            rows.append(row)
-    live = [row for row in held if key_of(row) not in known]
+    told = dict(known)
+
+    def is_news(row: Any) -> bool:
+        key, volume = key_of(row), getattr(row, "volume", None)
+        if key in told and (volume is None or volume <= (told[key] or 0.0)):
+            return False
+        told[key] = volume
+        return True
+
+    old = sorted(history, key=lambda row: row.time_ns)
+    rows = [row for row in old if row.time_ns >= from_ns and is_news(row)]
+    seen = dict(told)
+    live = [row for row in held if key_of(row) not in seen or is_news(row)]
     return rows + live
+
+
+async def all_of(rows: AsyncIterator[Any]) -> list[Any]:
+    """The rows of a gap, asked for up to ``MOST_MISSED``; as many raise NotSupportedError."""
+    found = [row async for row in rows]
+    if len(found) >= MOST_MISSED:
+        raise errors.NotSupportedError(f"{MOST_MISSED} rows or more were missed")
+    return found
 
 
 def is_fillable(topic: Topic, plan: Plan) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from sentio_async.streams import reports
 from sentio_async.streams.book import Topic
 from sentio_async.streams.context import Context, Ending
-from sentio_async.streams.gaps import Gap, Plan, is_fillable, merged, start_of
+from sentio_async.streams.gaps import Gap, Plan, ahead_of, is_fillable, merged, start_of
 from sentio_async.streams.routing import Route
 
 __all__ = ["Healer"]
@@ -33,14 +33,19 @@ class Healer:
         """A new connection; ``end`` ends it."""
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._end = end
+        self.wanted(self._context.book.wanted)
 
     def wanted(self, topics: Iterable[Topic]) -> None:
-        """Somebody new wants these; what the venue sends already it sends to them from now on."""
-        sent = self._context.book.confirmed.intersection(topics)
-        for topic in sent:
+        """Somebody wants these: what the venue sends already, it sends to them from now on."""
+        sent = self._context.book.confirmed
+        for topic in topics:
             route = self._context.router.route(topic)
-            if route is not None and route.confirmed_ns is None:
-                route.confirmed_ns = self._context.wall_ns()
+            if route is None:
+                continue
+            if topic in sent:
+                route.confirmed_ns = route.confirmed_ns or self._context.wall_ns()
+            elif self._context.router.channels[topic.channel].plan.at_first:
+                route.hold()
 
     def lost(self, topics: Iterable[Topic]) -> None:
         """The connection is gone: from here on these topics miss something."""
@@ -59,7 +64,24 @@ class Healer:
             channel = self._context.router.channels[topic.channel]
             told = channel.others if channel.plan.has_many_symbols else route
             # A connection may be dead for a while before that is noticed.
-            route.gap_from_ns = start_of(told.recent, route.confirmed_ns or now)
+            since = (route.confirmed_ns or now) - channel.plan.behind_ns
+            route.gap_from_ns = start_of(told.recent, since)
+            ahead = max(0, ahead_of(told.recent))
+            route.lost_at = (now + ahead, self._context.clock.time())
+            if is_fillable(topic, channel.plan):
+                # The venue may send before it confirms.
+                route.hold()
+
+    def not_sent(self, topic: Topic, reason: str) -> None:
+        """The venue does not send this any more: what was missed so far stays missing."""
+        route = self._context.router.route(topic)
+        if route is None or route.gap_from_ns is None:
+            return
+        gap = self._span(route, route.gap_from_ns, self._context.wall_ns())
+        self._tell(reports.GapFound, gap)
+        _deliver(route, merged(route.known, (), route.release(), gap.from_ns))
+        self._give_up(route, gap, reason)
+        route.gap_from_ns = gap.to_ns
 
     def confirmed(self, topics: Iterable[Topic]) -> None:
         """The venue sends these again: deal with what was missed."""
@@ -74,8 +96,7 @@ class Healer:
         start = route.gap_from_ns
         if start is None and not plan.at_first:
             return
-        # The venue's clock may be ahead of ours by more than the connection was away.
-        gap = Gap(route.topic, now, now) if start is None else _span(route.topic, start, now)
+        gap = Gap(route.topic, now, now) if start is None else self._span(route, start, now)
         if start is not None:
             self._tell(reports.GapFound, gap)
         if not is_fillable(route.topic, plan):
@@ -89,6 +110,12 @@ class Healer:
         self._tasks[route.topic] = task
         task.add_done_callback(lambda done: self._forget(route.topic, done))
 
+    def _span(self, route: Route, start: int, now: int) -> Gap:
+        # The venue's clock may be ahead of ours, and ours may have been put back meanwhile.
+        lost_ns, lost_at = route.lost_at
+        away_ns = int((self._context.clock.time() - lost_at) * 1e9)
+        return Gap(route.topic, start, max(now, lost_ns + away_ns, start + 1))
+
     def _forget(self, topic: Topic, task: asyncio.Task[None]) -> None:
         if self._tasks.get(topic) is task:
             del self._tasks[topic]
@@ -96,11 +123,8 @@ class Healer:
             self._end(Ending(f"{topic}: {type(exc).__name__}"))
 
     async def _fill(self, route: Route, gap: Gap, plan: Plan) -> None:
-        assert self._slots is not None
-        assert plan.backfill is not None
         try:
-            async with self._slots, asyncio.timeout(self._context.settings.backfill_timeout):
-                history = await plan.backfill(gap)
+            history = await self._history(gap, plan)
         except Exception as exc:  # noqa: BLE001 (whatever it is, the gap stays, and is told of)
             reason = f"{type(exc).__name__}: {exc}"[:200]
             if plan.is_essential:
@@ -115,6 +139,14 @@ class Healer:
         else:
             route.gap_from_ns = None
             self._tell(reports.GapFilled, gap, rows=count)
+
+    async def _history(self, gap: Gap, plan: Plan) -> Sequence[Any]:
+        assert self._slots is not None
+        assert plan.backfill is not None
+        settings = self._context.settings
+        async with asyncio.timeout(None if plan.is_essential else settings.hold_at_most):
+            async with self._slots, asyncio.timeout(settings.backfill_timeout):
+                return await plan.backfill(gap)
 
     async def _hand_on(self, route: Route, gap: Gap, history: Sequence[Any]) -> int:
         """History and what was held, in order, a piece at a time; the number of rows."""
@@ -150,10 +182,6 @@ class Healer:
             to_ns=gap.to_ns,
             **known,
         )
-
-
-def _span(topic: Topic, start: int, now: int) -> Gap:
-    return Gap(topic, start, max(now, start + 1))
 
 
 def _deliver(route: Route, rows: Iterable[Any]) -> None:

@@ -39,6 +39,7 @@ __all__ = ["Life", "Owner"]
 
 log = logging.getLogger("sentio_async.streams")
 
+_SILENCE = "the venue did not answer"
 _FINAL = (errors.AuthenticationError, errors.PermissionError, errors.ConfigurationError)
 
 
@@ -264,6 +265,7 @@ class Life:
             return
         for topic in topics:
             self._tell_refused(topic, error.message)
+            self._healer.not_sent(topic, error.message)
             self._owner.refused(topic, error)
         self._live_if_settled()
         self._owner.changed()
@@ -300,11 +302,13 @@ class Life:
             return
         overdue = self._context.book.overdue(now)
         for topic in overdue:
-            self._tell_refused(topic, "the venue did not answer")
+            self._tell_refused(topic, _SILENCE)
         if overdue and not self._context.book.confirmed:
             # It is not that topic: nothing at all was ever answered.
-            self.end(Ending("the venue did not answer to any subscription"))
+            self.end(Ending(f"{_SILENCE} to any subscription"))
             return
+        for topic in overdue:
+            self._healer.not_sent(topic, _SILENCE)
         self._live_if_settled()
         self._owner.changed()
         if self._known_since is not None:

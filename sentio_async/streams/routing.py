@@ -13,7 +13,7 @@ from typing import Any
 
 from sentio_async.streams.book import EVERYTHING, Topic
 from sentio_async.streams.consumers import FAULTS, Consumer
-from sentio_async.streams.gaps import Plan, key_of
+from sentio_async.streams.gaps import Plan, key_of, known_by
 
 __all__ = ["Channel", "Failed", "Route", "Router"]
 
@@ -41,6 +41,8 @@ class Route:
         """What arrives while a gap is being filled."""
         self.gap_from_ns: int | None = None
         """Where the gap begins, from the loss of the connection until it is dealt with."""
+        self.lost_at: tuple[int, float] = (0, 0.0)
+        """What the venue's clock showed then, as far as is known, and ours that never steps."""
         self.confirmed_ns: int | None = None
         """When the venue last said that it sends this."""
         self.has_lost = False
@@ -48,7 +50,7 @@ class Route:
         self._listening = self._to_all(())
         self.deliver: Target = self._listening
         """Takes a row; what it raises is for ``failed``."""
-        self._seen: dict[Any, None] = {}
+        self._seen: dict[Any, float | None] = {}
         self._told: frozenset[Any] = frozenset()
         self._told_until = 0
         self._plan = plan
@@ -69,9 +71,9 @@ class Route:
         return (self.last,) if self.last is not None else ()
 
     @property
-    def known(self) -> set[Any]:
-        """The keys of what was handed on last, which is no news."""
-        return {*self._seen, *map(key_of, self.recent)}
+    def known(self) -> dict[Any, float | None]:
+        """By what the rows that were handed on last are known again; they are no news."""
+        return self._seen | known_by(self.recent)
 
     def hear(self, targets: Iterable[Target], *, is_remembered: bool) -> None:
         """Let these have the rows."""
@@ -233,6 +235,8 @@ class Channel:
         elif not route.consumers:
             # Whoever wants everything again has missed nothing of what came before.
             route.last = None
+            if not self.plan.is_essential:
+                route.gap_from_ns = None
         self._connect(route)
 
     def _connect(self, changed: Route) -> None:

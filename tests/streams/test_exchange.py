@@ -126,3 +126,18 @@ async def test_a_stream_that_is_mute_is_made_anew_and_loses_no_order(exchange, m
     assert sum(update.qty for update in updates if update.is_fill) == 2
     assert {update.order.id for update in updates} == {order.id}
     assert all(update.is_reconciled for update in updates)
+
+
+@pytest.mark.parametrize("more", [{}, {"feed": "sip"}, {"stream_feed": "sip"}])
+async def test_what_was_missed_of_one_tape_comes_from_the_same_tape(exchange, more):
+    tape = "sip" if more else "iex"
+    async with AlpacaData({**exchange.settings("alpaca"), **more}) as data, asyncio.timeout(10):
+        stream = await data.stream_trades("AAPL").ready()
+        exchange.streams.hang_up(f"/v2/{tape}")
+        await until(lambda: any("/trades" in request.path for request in exchange.requests))
+        feeds = [
+            request.query.get("feed") for request in exchange.requests if "/trades" in request.path
+        ]
+        await stream.aclose()
+
+    assert set(feeds) == {tape}

@@ -19,6 +19,7 @@ from sentio_async.http.redaction import redactor
 from sentio_async.models import Bar, Trade
 from sentio_async.streams import EVERYTHING, Feed, FeedSettings, Gap, Plan, Topic, World
 from sentio_async.streams.feeds import Feeds
+from sentio_async.streams.gaps import MOST_MISSED, all_of
 from sentio_async.streams.hours import ALWAYS, Hours, ReadDays, hours_of
 from sentio_async.streams.subscription import Part
 
@@ -28,6 +29,8 @@ ALL_PAIRS = "*/*"
 """Every crypto pair, where ``*`` is every stock."""
 NEWS = "news"
 MINUTE_NS = 60_000_000_000
+_LATE_NS = 15 * MINUTE_NS
+"""How late delayed prices are."""
 
 # How long a channel may be silent in a session, in seconds.
 _STOCK_PATIENCE = {"quotes": 60.0, "trades": 120.0, "bars": 180.0}
@@ -105,7 +108,7 @@ class AlpacaStreams:
         patience = _STOCK_PATIENCE if is_stock else _CRYPTO_PATIENCE if "crypto" in kind else {}
         return Feed(
             dialect,
-            self._plans(),
+            self._plans(kind, name),
             name=f"{self._config.label}.{kind}",
             settings=FeedSettings(patience=patience),
             hours=ALWAYS if kind == Kind.CRYPTO.value else self._hours,
@@ -129,12 +132,16 @@ class AlpacaStreams:
                 return f"v1beta1/{source}", option_feed(source)
         return "v1beta1/news", FeedName()
 
-    def _plans(self) -> dict[str, Plan]:
+    def _plans(self, kind: str, source: FeedName) -> dict[str, Plan]:
+        # Of stocks alone there are several histories.
+        tape = source.name if kind == Kind.STOCK.value else None
+        past = _Past(self._history, tape, late_ns=_LATE_NS if source.is_delayed else 0)
+        late_ns = past.late_ns
         latest = Plan(reason="the next one takes its place")
         nothing = Plan(reason="Alpaca has no history of it")
         return {
-            "trades": Plan(self._missed_trades, memory=64),
-            "bars": Plan(self._missed_bars, memory=4),
+            "trades": Plan(past.trades, memory=64, behind_ns=late_ns),
+            "bars": Plan(past.bars, memory=4, behind_ns=late_ns + MINUTE_NS),
             "quotes": latest,
             "daily_bars": latest,
             "books": latest,
@@ -145,21 +152,33 @@ class AlpacaStreams:
             NEWS: Plan(reason="ask get_news", has_many_symbols=True),
         }
 
-    async def _missed_trades(self, gap: Gap) -> list[Trade]:
-        rows = self._history.iter_trades(gap.topic.symbol, **_span(gap))
-        return [trade async for trade in rows]
 
-    async def _missed_bars(self, gap: Gap) -> list[Bar]:
-        rows = self._history.iter_bars(gap.topic.symbol, "1Min", **_span(gap))
+class _Past:
+    """The history of what one feed tells, and of no other tape."""
+
+    def __init__(self, history: History, tape: str | None, *, late_ns: int) -> None:
+        self._history = history
+        self._options: dict[str, Any] = {"limit": MOST_MISSED}
+        if tape is not None:
+            self._options["feed"] = tape
+        self.late_ns = late_ns
+
+    async def trades(self, gap: Gap) -> list[Trade]:
+        """Those that were missed."""
+        span = self._span(gap)
+        return await all_of(self._history.iter_trades(gap.topic.symbol, **span, **self._options))
+
+    async def bars(self, gap: Gap) -> list[Bar]:
+        """Those that were missed, of minutes that are over."""
+        span = self._span(gap)
+        rows = self._history.iter_bars(gap.topic.symbol, "1Min", **span, **self._options)
         # The minute that is not over yet has a bar already, which is not the last word.
-        return [bar async for bar in rows if bar.time_ns + MINUTE_NS <= gap.to_ns]
+        until = gap.to_ns - self.late_ns - MINUTE_NS
+        return [bar for bar in await all_of(rows) if bar.time_ns <= until]
 
-
-def _span(gap: Gap) -> dict[str, Any]:
-    return {
-        "start": utc_from_ns(gap.from_ns),
-        "end": utc_from_ns(gap.to_ns) + timedelta(seconds=1),
-    }
+    def _span(self, gap: Gap) -> dict[str, Any]:
+        end = utc_from_ns(max(gap.from_ns, gap.to_ns - self.late_ns)) + timedelta(seconds=1)
+        return {"start": utc_from_ns(gap.from_ns), "end": end}
 
 
 def _kind(symbol: str) -> str:

@@ -16,6 +16,7 @@ from sentio_async.http.redaction import redactor
 from sentio_async.models import Bar, Rows, Trade, TradingDay
 from sentio_async.streams import EVERYTHING, Feed, FeedSettings, Gap, Plan, Topic, World
 from sentio_async.streams.feeds import Feeds
+from sentio_async.streams.gaps import MOST_MISSED, all_of
 from sentio_async.streams.hours import (
     ALWAYS,
     NEW_YORK,
@@ -28,6 +29,8 @@ from sentio_async.streams.subscription import Part
 __all__ = ["PolygonStreams"]
 
 MINUTE_NS = 60_000_000_000
+_LATE_NS = 15 * MINUTE_NS
+"""How late delayed prices are."""
 _PATIENCE = {
     "stocks": {"quotes": 60.0, "trades": 120.0, "bars": 180.0, "second_bars": 120.0},
     "indices": {"values": 120.0, "bars": 300.0},
@@ -64,6 +67,7 @@ class PolygonStreams:
         self._history = history
         self._read_holidays = read_holidays
         self._hours: Hours = hours_of(config.calendar, self._days)
+        self._late_ns = _LATE_NS if config.is_stream_delayed else 0
         self._feeds: Feeds[str] = Feeds(self._make, owner=resources, identify=self._identify)
 
     def parts(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Part]:
@@ -115,9 +119,10 @@ class PolygonStreams:
 
     def _plans(self) -> dict[str, Plan]:
         latest = Plan(reason="the next one takes its place")
+        late_ns = self._late_ns
         return {
-            "trades": Plan(self._missed_trades, memory=64),
-            "bars": Plan(self._missed_bars, memory=4),
+            "trades": Plan(self._missed_trades, memory=64, behind_ns=late_ns),
+            "bars": Plan(self._missed_bars, memory=4, behind_ns=late_ns + MINUTE_NS),
             "quotes": latest,
             "second_bars": latest,
             "bands": latest,
@@ -127,14 +132,16 @@ class PolygonStreams:
         }
 
     async def _missed_trades(self, gap: Gap) -> list[Trade]:
-        span = {"start": gap.from_ns, "end": gap.to_ns + 1_000_000_000}
-        return [trade async for trade in self._history.iter_trades(gap.topic.symbol, **span)]
+        end = max(gap.from_ns, gap.to_ns - self._late_ns) + 1_000_000_000
+        span = {"start": gap.from_ns, "end": end, "limit": MOST_MISSED}
+        return await all_of(self._history.iter_trades(gap.topic.symbol, **span))
 
     async def _missed_bars(self, gap: Gap) -> list[Bar]:
-        span = {"start": utc_from_ns(gap.from_ns), "end": utc_from_ns(gap.to_ns)}
-        rows = self._history.iter_bars(gap.topic.symbol, "1Min", **span)
+        until = max(gap.from_ns, gap.to_ns - self._late_ns)
+        span = {"start": utc_from_ns(gap.from_ns), "end": utc_from_ns(until)}
+        rows = self._history.iter_bars(gap.topic.symbol, "1Min", limit=MOST_MISSED, **span)
         # The minute that is not over yet has a bar already, which is not the last word.
-        return [bar async for bar in rows if bar.time_ns + MINUTE_NS <= gap.to_ns]
+        return [bar for bar in await all_of(rows) if bar.time_ns + MINUTE_NS <= until]
 
     async def _days(self, start: date, end: date) -> Sequence[TradingDay]:
         """The sessions of the New York Stock Exchange, from its holidays and half days."""
