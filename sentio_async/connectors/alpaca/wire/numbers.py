@@ -9,9 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sentio_async import errors
-from sentio_async.http.reading import ns_from_text, utc_from_ns
+from sentio_async.http.reading import decimal, ns_from_text, utc_from_ns
 
-__all__ = ["NEW_YORK", "amount", "from_new_york", "plain", "plain_or_none", "times"]
+__all__ = ["NEW_YORK", "amount", "from_new_york", "numbers", "plain", "plain_or_none", "times"]
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -37,6 +37,15 @@ def plain(number: Decimal) -> str:
 def plain_or_none(number: Decimal | None) -> str | None:
     """A number as text, or None."""
     return None if number is None else plain(number)
+
+
+def numbers(raw: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Decimal]:
+    """Those numbers that are there, by our names for Alpaca's."""
+    return {
+        ours: decimal(value)
+        for ours, theirs in names.items()
+        if (value := raw.get(theirs)) is not None and value != ""
+    }
 
 
 def times(

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
+from types import NoneType
 from typing import Any
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.api import api, names, no_body, nothing
-from sentio_async.connectors.alpaca.wire.numbers import plain, plain_or_none, times
+from sentio_async.connectors.alpaca.wire.numbers import numbers, plain, plain_or_none, times
 from sentio_async.connectors.alpaca.wire.words import (
     INTENT,
     ORDER_CLASS,
@@ -24,7 +26,7 @@ from sentio_async.connectors.alpaca.wire.words import (
     asset_class_word,
 )
 from sentio_async.http.endpoint import Parts
-from sentio_async.http.reading import decimal, decimal_or_none, read_rows, word
+from sentio_async.http.reading import decimal, read_rows
 from sentio_async.http.wire_json import Json, decode_without_duplicates
 from sentio_async.models import (
     AssetClass,
@@ -59,6 +61,18 @@ __all__ = [
 MAX_PAGE = 500
 MAX_LEGS = 4
 
+_NUMBERS = {
+    "qty": "qty",
+    "notional": "notional",
+    "filled_avg_price": "filled_avg_price",
+    "limit_price": "limit_price",
+    "stop_price": "stop_price",
+    "trail_price": "trail_price",
+    "trail_percent": "trail_percent",
+    "high_water_mark": "hwm",
+    "ratio_qty": "ratio_qty",
+}
+"""Our names and Alpaca's of the numbers that an order may have."""
 _TIMES = (
     "created_at",
     "updated_at",
@@ -69,6 +83,9 @@ _TIMES = (
     "failed_at",
     "replaced_at",
 )
+_UNSAID: dict[str, Any] = dict.fromkeys(Order.model_fields)
+_texts = itemgetter("id", "client_order_id", "symbol", "replaces", "replaced_by")
+_TEXT_OR_NONE = {str, NoneType}
 
 
 class _Given(dict[tuple[str, ...], set[str]]):
@@ -88,11 +105,13 @@ _given = _Given()
 def read_order(raw: Json) -> Order:
     """An order; the legs, where they were asked for, are orders too."""
     fields = _order_fields(raw)
-    texts = fields["id"], fields["client_order_id"], fields["symbol"]
-    links = fields["replaces"], fields["replaced_by"]
-    if all(text.__class__ is str for text in texts) and all(
-        link is None or link.__class__ is str for link in links
-    ):
+    texts = {
+        fields["id"].__class__,
+        fields["client_order_id"].__class__,
+        fields["symbol"].__class__,
+    }
+    links = {fields["replaces"].__class__, fields["replaced_by"].__class__}
+    if texts == {str} and links <= _TEXT_OR_NONE:
         return built(Order, fields, _given[tuple(fields["nanoseconds"])])
     return Order.model_validate(fields)
 
@@ -100,53 +119,35 @@ def read_order(raw: Json) -> Order:
 def _order_fields(raw: Json) -> dict[str, Any]:
     """All fields of an order in their order, each of its type but for the texts."""
     get = raw.get
-    kind = word(ORDER_CLASS, "order_class", get("order_class") or "")
+    kind = ORDER_CLASS[get("order_class") or ""]
+    is_mleg = kind is OrderClass.MLEG
+    side, order_type, status = get("side"), get("type", get("order_type")), raw["status"]
+    legs = get("legs")
     exact, at = times(raw, _TIMES)
-    status = raw["status"]
     return {
+        **_UNSAID,
         "id": raw["id"],
         "client_order_id": raw["client_order_id"],
         "symbol": get("symbol") or "",
-        "side": _word_or_none(SIDE, "side", get("side"), kind),
-        "type": _word_or_none(ORDER_TYPE, "type", get("type", get("order_type")), kind),
-        "status": word(STATUS, "status", status),
+        # The parent of a multi-leg order has no side, and its legs have no type.
+        "side": None if is_mleg and side is None else SIDE[side],
+        "type": None if is_mleg and order_type is None else ORDER_TYPE[order_type],
+        "status": STATUS[status],
         "venue_status": status,
-        "qty": decimal_or_none(get("qty")),
-        "notional": decimal_or_none(get("notional")),
         "filled_qty": decimal(raw["filled_qty"]),
-        "filled_avg_price": decimal_or_none(get("filled_avg_price")),
-        "time_in_force": word(TIME_IN_FORCE, "time_in_force", raw["time_in_force"]),
-        "limit_price": decimal_or_none(get("limit_price")),
-        "stop_price": decimal_or_none(get("stop_price")),
-        "trail_price": decimal_or_none(get("trail_price")),
-        "trail_percent": decimal_or_none(get("trail_percent")),
-        "high_water_mark": decimal_or_none(get("hwm")),
+        "time_in_force": TIME_IN_FORCE[raw["time_in_force"]],
         "extended_hours": bool(get("extended_hours")),
         "order_class": kind,
         "asset_class": asset_class(get("asset_class")),
-        "position_intent": word(INTENT, "position_intent", get("position_intent") or ""),
-        "legs": tuple(map(read_order, get("legs") or ())),
-        "ratio_qty": decimal_or_none(get("ratio_qty")),
+        "position_intent": INTENT[get("position_intent") or ""],
+        "legs": tuple(map(read_order, legs)) if legs else (),
         "replaces": get("replaces"),
         "replaced_by": get("replaced_by"),
-        "created_at": at.get("created_at"),
-        "updated_at": at.get("updated_at"),
-        "submitted_at": at.get("submitted_at"),
-        "filled_at": at.get("filled_at"),
-        "expired_at": at.get("expired_at"),
-        "canceled_at": at.get("canceled_at"),
-        "failed_at": at.get("failed_at"),
-        "replaced_at": at.get("replaced_at"),
         "nanoseconds": exact,
         "raw": raw,
+        **numbers(raw, _NUMBERS),
+        **at,
     }
-
-
-def _word_or_none(words: Mapping[str, Any], field: str, value: Any, kind: OrderClass) -> Any:
-    """A word; the parent of a multi-leg order has no side, and its legs have no type."""
-    if value == "" or (value is None and kind is OrderClass.MLEG):
-        return None
-    return word(words, field, value)
 
 
 def read_orders(raw: Json) -> Rows[Order]:

@@ -5,6 +5,10 @@ https://docs.alpaca.markets/docs/orders-at-alpaca#order-lifecycle
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
+
+from sentio_async import errors
 from sentio_async.models import (
     AssetClass,
     OptionRight,
@@ -32,7 +36,21 @@ __all__ = [
     "asset_class_word",
 ]
 
-STATUS = {
+T = TypeVar("T")
+
+
+class Words(dict[Any, T]):
+    """What the words of one member mean; any other word raises UnknownWordError."""
+
+    def __init__(self, field: str, known: Mapping[Any, T]) -> None:
+        super().__init__(known)
+        self.field = field
+
+    def __missing__(self, word: object) -> NoReturn:
+        raise errors.UnknownWordError(self.field, word)
+
+
+_STATUS = {
     "new": OrderStatus.OPEN,
     "partially_filled": OrderStatus.PARTIALLY_FILLED,
     "filled": OrderStatus.FILLED,
@@ -55,16 +73,15 @@ STATUS = {
     "held": OrderStatus.HELD,
     "rejected": OrderStatus.REJECTED,
 }
-
-SIDE = {side.value: side for side in OrderSide}
-FILL_SIDE = {**SIDE, "sell_short": OrderSide.SELL}
-ORDER_TYPE = {kind.value: kind for kind in OrderType}
-TIME_IN_FORCE = {force.value: force for force in TimeInForce}
-ORDER_CLASS = {**{kind.value: kind for kind in OrderClass}, "": OrderClass.SIMPLE}
-INTENT: dict[str, PositionIntent | None] = {
-    **{intent.value: intent for intent in PositionIntent},
-    "": None,
-}
+STATUS = Words("status", _STATUS)
+SIDE = Words("side", {side.value: side for side in OrderSide} | {"": None})
+FILL_SIDE = {side.value: side for side in OrderSide} | {"sell_short": OrderSide.SELL}
+ORDER_TYPE = Words("type", {kind.value: kind for kind in OrderType} | {"": None})
+TIME_IN_FORCE = Words("time_in_force", {force.value: force for force in TimeInForce})
+ORDER_CLASS = Words(
+    "order_class", {kind.value: kind for kind in OrderClass} | {"": OrderClass.SIMPLE}
+)
+INTENT = Words("position_intent", {intent.value: intent for intent in PositionIntent} | {"": None})
 POSITION_SIDE = {side.value: side for side in PositionSide}
 RIGHT = {right.value: right for right in OptionRight}
 
