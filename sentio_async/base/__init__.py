@@ -1,5 +1,6 @@
 """What every connector is, and the calls of each role."""
 
+from sentio_async.base.asking import about, one_each
 from sentio_async.base.broker import BrokerConnector
 from sentio_async.base.connector import (
     BaseConnector,
@@ -19,7 +20,9 @@ __all__ = [
     "DataProviderConnector",
     "NotificationConnector",
     "Role",
+    "about",
     "check_symbol",
+    "one_each",
     "sorted_out",
     "symbols_of",
 ]

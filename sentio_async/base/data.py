@@ -102,8 +102,14 @@ class DataProviderConnector(BaseConnector):
         self._unsupported(Capability.BARS)
 
     def iter_bars(self, symbol: str, timeframe: str = "1Day", **options: Any) -> AsyncIterator[Bar]:
-        """The same bars one by one, without holding all of them."""
-        self._unsupported(Capability.BARS)
+        """The same bars one by one, without holding all of them if the vendor has pages."""
+        if type(self).get_bars is DataProviderConnector.get_bars:
+            self._unsupported(Capability.BARS)
+        return self._each_bar(symbol, timeframe, **options)
+
+    async def _each_bar(self, symbol: str, timeframe: str, **options: Any) -> AsyncIterator[Bar]:
+        for bar in await self.get_bars(symbol, timeframe, **options):
+            yield bar
 
     async def iter_bar_pages(
         self, symbol: str, timeframe: str = "1Day", **options: Any

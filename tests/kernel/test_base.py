@@ -83,8 +83,11 @@ async def test_what_a_vendor_does_not_offer_is_refused_by_name(kind, name, call)
 
 
 def test_who_has_it_is_named():
-    with pytest.raises(errors.NotSupportedError, match=r"bars: not offered; alpaca, polygon can"):
+    with pytest.raises(
+        errors.NotSupportedError, match=r"bars: not offered; alpaca, .+ can"
+    ) as bars:
         BareData()._unsupported(Capability.BARS)
+    assert {"alpaca", "polygon"} <= set(bars.value.available_from)
     with pytest.raises(errors.NotSupportedError, match=r"quote stream: not offered; alpaca"):
         BareData()._unsupported(Capability.QUOTE_STREAM)
 

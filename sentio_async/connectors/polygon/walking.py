@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing
 from typing import Any, ClassVar, TypeVar
 
-from sentio_async import errors
-from sentio_async.base import DataProviderConnector
+from sentio_async.base import DataProviderConnector, about
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.polygon import wire
 from sentio_async.connectors.polygon.config import PolygonConfig
@@ -97,15 +96,6 @@ class PolygonSession(DataProviderConnector):
                 if left is not None:
                     left -= len(page)
 
-    async def _about(self, symbol: str, call: Call[T]) -> T:
+    def _about(self, symbol: str, call: Call[T]) -> Coroutine[Any, Any, T]:
         """The answer about one symbol; the vendor's 404 is a symbol that is not there."""
-        try:
-            return await self._session.send(call)
-        except errors.NotFoundError as exc:
-            raise errors.SymbolNotFoundError(
-                f"{symbol}: {exc.message}",
-                symbol=symbol,
-                connector=exc.connector,
-                operation=exc.operation,
-                request=exc.request,
-            ) from exc
+        return about(symbol, self._session.send(call))
