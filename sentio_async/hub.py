@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
 
 from sentio_async import errors
@@ -89,32 +89,36 @@ class ConnectorHub:
         If one cannot connect, all are disconnected and its error is raised, with a note for each
         other one that failed.
         """
-        made = list(self._connectors.values())
-        results = await asyncio.gather(*(c.connect() for c in made), return_exceptions=True)
-        failures = [each for each in results if isinstance(each, BaseException)]
+        failures = await self._failures_of(lambda each: each.connect())
         if failures:
-            await self._disconnect_all()
-            for other in failures[1:]:
-                failures[0].add_note(f"also: {type(other).__name__}: {other}")
-            raise failures[0]
+            failures += await self._failures_of(lambda each: each.disconnect())
+            raise _first(failures)
         if not self._is_watching:
             await self.health.__aenter__()
             self._is_watching = True
 
     async def disconnect(self) -> None:
-        """Stop the checks, disconnect all, close the client; a second call does nothing."""
+        """Stop the checks, disconnect all, close the client; a second call does nothing.
+
+        If one will not go, the others do; its error is raised at the end.
+        """
         if self._is_watching:
             self._is_watching = False
             await self.health.__aexit__(None, None, None)
-        await self._disconnect_all()
-        await self._resources.close()
+        try:
+            failures = await self._failures_of(lambda each: each.disconnect())
+        finally:
+            await self._resources.close()
+        if failures:
+            raise _first(failures)
 
-    async def _disconnect_all(self) -> None:
-        made = list(self._connectors.values())
-        results = await asyncio.gather(*(c.disconnect() for c in made), return_exceptions=True)
-        for each in results:
-            if isinstance(each, BaseException):
-                raise each
+    async def _failures_of(
+        self, act: Callable[[BaseConnector], Awaitable[None]]
+    ) -> list[BaseException]:
+        """Do it to all at the same time, and to the end; gives what went wrong."""
+        acts = map(act, self._connectors.values())
+        results = await asyncio.gather(*acts, return_exceptions=True)
+        return [each for each in results if isinstance(each, BaseException)]
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,3 +128,10 @@ class ConnectorHub:
 
     def __repr__(self) -> str:
         return f"<ConnectorHub {', '.join(self._connectors) or 'empty'}>"
+
+
+def _first(failures: Sequence[BaseException]) -> BaseException:
+    """The first one, with a note for each of the others."""
+    for other in failures[1:]:
+        failures[0].add_note(f"also: {type(other).__name__}: {other}")
+    return failures[0]
