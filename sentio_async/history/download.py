@@ -21,8 +21,9 @@ from typing import Any, Protocol, TypeVar
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.events import BarsStored, Listener, tell
+from sentio_async.history.lock import Hold
 from sentio_async.history.parquet import check_pyarrow
-from sentio_async.history.request import HistoryRequest
+from sentio_async.history.request import HistoryRequest, check_folder
 from sentio_async.history.shelf import Shelf, StoredBars
 from sentio_async.models.bars import Bars
 from sentio_async.models.batch import Batch
@@ -80,6 +81,17 @@ class Download:
         once what no symbol can be read with, and what stands in the way of writing.
         """
         await off_loop(check_pyarrow)
+        await off_loop(check_folder, self.folder)
+        hold = Hold(self.folder)
+        try:
+            await off_loop(hold.take)
+            return await self._run(source, request, symbols)
+        finally:
+            hold.let_go()
+
+    async def _run(
+        self, source: BarSource, request: HistoryRequest, symbols: Sequence[str]
+    ) -> Batch[StoredBars]:
         request = await off_loop(request.settled_in, self.folder, self.clock.utcnow())
         run = _Run(self, source, request, len(symbols))
         # Small enough that everybody has a group: the pages of one come one after the other.

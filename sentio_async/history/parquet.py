@@ -54,7 +54,10 @@ class Facts:
 
 
 def read_facts(place: Path) -> Facts | None:
-    """The facts of a whole file; None for one that is broken or not one of these."""
+    """The facts of a whole file; None for one that is broken or not one of these.
+
+    Raises OSError for a file that cannot be read at all.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -62,6 +65,11 @@ def read_facts(place: Path) -> Facts | None:
         found = pq.read_metadata(place)
         return Facts.read(found.num_rows, found.metadata or {})
     except (pa.ArrowException, KeyError, ValueError):
+        return None
+    except OSError as exc:
+        # What pyarrow finds wrong in a footer is one as well, without the system's number.
+        if exc.errno is not None:
+            raise
         return None
 
 
@@ -103,7 +111,9 @@ class Part:
         """Let go of what was written."""
         with suppress(Exception):
             self._writer.close()
-        self._file.close()
+        with suppress(OSError):
+            # What is left to be written cannot be, when the disk is full.
+            self._file.close()
         self._making.unlink(missing_ok=True)
 
 

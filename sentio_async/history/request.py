@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from sentio_async import errors
+from sentio_async.history.lock import LOCK
 
-__all__ = ["HistoryRequest", "write_whole"]
+__all__ = ["HistoryRequest", "check_folder", "write_whole"]
 
 _NAME = "_download.json"
 _VERSION = 1
@@ -51,15 +52,11 @@ class HistoryRequest:
         Without ``end`` it ends now, and still does when it is gone on with.  Raises
         InvalidRequestError when the folder holds something else.
         """
+        check_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
         place = folder / _NAME
-        if place.exists() and any(folder.glob("symbol=*/*.parquet")):
+        if _is_begun(folder):
             return self._as_begun(place)
-        ours = (_NAME, _making(place).name)
-        if any(not (e.name in ours or e.name.startswith("symbol=")) for e in folder.iterdir()):
-            raise errors.InvalidRequestError(
-                f"{folder}: holds files of something else; a download needs a folder of its own"
-            )
         settled = replace(self, end=self.end or now)
         write_whole(place, json.dumps(settled.written(), indent=1).encode())
         return settled
@@ -93,6 +90,21 @@ class HistoryRequest:
             "end": _write_moment(self.end),
             "options": plain,
         }
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InvalidRequestError when a folder holds something else than a download."""
+    if not folder.exists() or _is_begun(folder):
+        return
+    ours = (_NAME, _making(folder / _NAME).name, LOCK)
+    if any(not (e.name in ours or e.name.startswith("symbol=")) for e in folder.iterdir()):
+        raise errors.InvalidRequestError(
+            f"{folder}: holds files of something else; a download needs a folder of its own"
+        )
+
+
+def _is_begun(folder: Path) -> bool:
+    return (folder / _NAME).exists() and any(folder.glob("symbol=*/*.parquet"))
 
 
 def _write_moment(moment: datetime | date | None) -> str | None:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
+from operator import sub
 from pathlib import Path
 from urllib.parse import quote
 
@@ -57,6 +58,8 @@ class Shelf:
     def open(self) -> None:
         """Find what is there; what a broken-off download left unfinished is taken away."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        # A last file that is gone leaves no gap, so it says how many there are.
+        counted = self._complete.read_text() if self._complete.exists() else ""
         for unfinished in self._folder.glob(".part-*.new"):
             unfinished.unlink()
         is_whole = True
@@ -69,9 +72,10 @@ class Shelf:
                 continue
             self._files.append(place)
             self._take_in(facts)
-        # A last file that is gone leaves no gap, so it says how many there are.
-        counted = self._complete.read_text() if self._complete.exists() else ""
         self.is_complete = counted == str(len(self._files))
+        if not self.is_complete:
+            # It would come true again with as many files that hold less.
+            self._complete.unlink(missing_ok=True)
         self.go_on()
 
     def _next_place(self) -> Path:
@@ -104,18 +108,14 @@ class Shelf:
         return None if last is None else utc_from_ns(last)
 
     def add(self, bars: Bars) -> None:
-        """Store some more bars; those that are stored already are left out.
+        """Store some more bars; those that are stored already, or come twice, are left out.
 
         Raises DecodeError when they do not come oldest first: going on could not be right.
         """
         self._skipped += len(bars.skipped)
-        bars = self._without_overlap(bars)
+        bars = self._without_overlap(self._in_order(bars))
         if not bars:
             return
-        last = self._facts.last_ns
-        times = bars.times_ns
-        if (last is not None and times[0] < last) or any(a > b for a, b in pairwise(times)):
-            raise errors.DecodeError(f"{self.symbol}: bars do not come oldest first")
         if self._part is not None and self._part.rows >= self._rows:
             self._close()
         part = self._part
@@ -123,7 +123,21 @@ class Shelf:
             feed = {} if bars.feed is None else {"feed": bars.feed}
             part = self._part = Part(self._next_place(), {**self._about, **feed})
         part.write(bars)
-        self._facts = replace(self._facts, last_ns=times[-1])
+        self._facts = replace(self._facts, last_ns=bars.times_ns[-1])
+
+    def _in_order(self, bars: Bars) -> Bars:
+        """The bars of a page, each once; the one that ended the page before may begin this one."""
+        times, last = bars.times_ns, self._facts.last_ns
+        if not bars:
+            return bars
+        least = min(map(sub, times[1:], times), default=1)
+        if self._overlaps:
+            last = None
+        if least < 0 or (last is not None and times[0] < last):
+            raise errors.DecodeError(f"{self.symbol}: bars do not come oldest first")
+        if least == 0:
+            bars = _once_each(bars)
+        return bars[1:] if times[0] == last else bars
 
     def _without_overlap(self, bars: Bars) -> Bars:
         last = self._facts.last_ns
@@ -161,3 +175,15 @@ class Shelf:
         part, self._part = self._part, None
         if part is not None:
             part.discard()
+
+
+def _once_each(bars: Bars) -> Bars:
+    """The bars without those that have the time of the one before."""
+    times = bars.times_ns
+    twice = [place for place in range(1, len(times)) if times[place - 1] == times[place]]
+    if not twice:
+        return bars
+    kept = bars[: twice[0]]
+    for start, end in pairwise([*twice, len(bars)]):
+        kept.extend(bars[start + 1 : end])
+    return kept
