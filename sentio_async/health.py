@@ -162,6 +162,8 @@ class HealthMonitor:
             group.cancel_scope.cancel()
 
     async def _watch(self, name: str, watched: _Watched) -> None:
+        if self._watched.get(name) is not watched:
+            return  # it went before this could begin
         with anyio.CancelScope() as scope:
             watched.stop = scope
             await self._clock.sleep(self._luck() * watched.interval * _JITTER)
