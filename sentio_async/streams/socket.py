@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from sentio_async import errors
 from sentio_async.config import is_loopback
+from sentio_async.dialling import addresses_of, first_to_answer
 from sentio_async.errors import Outcome
 
 __all__ = ["Closing", "OpenSocket", "Receiver", "Socket", "open_socket"]
@@ -99,7 +100,9 @@ async def open_socket(
     made: list[sockets.socket] = []
 
     async def dial(target: Any) -> sockets.socket:
-        made.append(await _dial(parts.hostname or "", target.port))
+        # Of our own, for the library does not close one that it gives up on.
+        addresses = await addresses_of(parts.hostname or "", target.port)
+        made.append(await first_to_answer(addresses))
         return made[0]
 
     try:
@@ -126,28 +129,6 @@ async def open_socket(
         if error is None:
             raise
         raise error from None
-
-
-async def _dial(host: str, port: int) -> sockets.socket:
-    """A TCP connection of our own, for the library does not close one that it gives up on."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=sockets.SOCK_STREAM)
-    problem: OSError | None = None
-    for family, kind, protocol, _, address in found:
-        made = sockets.socket(family, kind, protocol)
-        made.setblocking(False)
-        try:
-            await loop.sock_connect(made, address)
-            made.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
-        except OSError as exc:
-            made.close()
-            problem = exc
-        except BaseException:
-            made.close()
-            raise
-        else:
-            return made
-    raise problem or OSError(f"{host} has no address")
 
 
 def _shut(made: sockets.socket) -> None:
@@ -256,14 +237,21 @@ class _Pieces:
         self._size = 0
         self.are_open = False
         """The last piece is still to come."""
+        self._are_too_long = False
 
     def add(self, piece: bytes, *, is_last: bool) -> bytes | None:
         """The whole message, with its last piece; one that is too long ends the connection."""
-        self._size += len(piece)
-        if self._size > MAX_FRAME:
-            raise ValueError(f"a message of more than {MAX_FRAME} bytes")
-        self._pieces.append(piece)
         self.are_open = not is_last
+        self._size += len(piece)
+        if self._are_too_long:
+            # What still comes until the connection has ended is nobody's.
+            return None
+        if self._size > MAX_FRAME:
+            self._are_too_long = True
+            self._pieces.clear()
+            raise ValueError(f"a message of more than {MAX_FRAME} bytes")
+        if piece:
+            self._pieces.append(piece)
         if not is_last:
             return None
         whole = b"".join(self._pieces)

@@ -9,11 +9,13 @@ import socket
 import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.data import AlpacaData
 from sentio_async.connectors.polygon.data import PolygonData
 from sentio_async.streams import FeedState
+from sentio_async.streams import socket as streams_socket
 from sentio_async.streams.socket import open_socket
 
 AT = "2026-11-24T15:00:00.123456789Z"
@@ -279,3 +281,61 @@ async def test_polygon_trades_of_two_markets_over_two_connections():
         await data._close()
 
     assert found == {"BRK.B", "X:BTCUSD"}
+
+
+async def test_pieces_without_end_take_no_memory_and_end_the_connection(monkeypatch, caplog):
+    monkeypatch.setattr(streams_socket, "MAX_FRAME", 100_000)
+    held = []
+
+    class Watched(streams_socket._Pieces):
+        def add(self, piece, *, is_last):
+            try:
+                return super().add(piece, is_last=is_last)
+            finally:
+                held.append((len(self._pieces), sum(map(len, self._pieces))))
+
+    async def pieces():
+        for _ in range(1000):
+            yield ""
+        for _ in range(1000):
+            yield "x" * 1000
+
+    async def handler(websocket):
+        with contextlib.suppress(ConnectionClosed):
+            await websocket.send(pieces())
+
+    monkeypatch.setattr(streams_socket, "_Pieces", Watched)
+    receiver = Receiver()
+    async with a_server(handler) as url:
+        await open_socket(url, {}, receiver, timeout=2)
+        await asyncio.wait_for(receiver.ended, 2)
+
+    assert receiver.frames == []
+    assert max(count for count, _ in held) == 100
+    assert len(held) > 1101
+    assert len(caplog.records) == 1
+
+
+async def test_an_address_that_says_nothing_does_not_hold_up_the_next(monkeypatch):
+    async def handler(websocket):
+        await websocket.wait_closed()
+
+    async def resolved(host, port, **more):
+        hosts = ("127.0.0.9", "127.0.0.1")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in hosts]
+
+    receiver = Receiver()
+    async with a_server(handler) as url:
+        port = int(url.rpartition(":")[2])
+        with socket.socket() as listener, socket.socket() as one, socket.socket() as two:
+            listener.bind(("127.0.0.9", port))
+            listener.listen(0)
+            for each in (one, two):
+                each.setblocking(False)
+                each.connect_ex(("127.0.0.9", port))
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
+            async with asyncio.timeout(2):
+                await open_socket(f"ws://localhost:{port}", {}, receiver, timeout=2)
+            monkeypatch.undo()
+        receiver.socket.close()
+        await asyncio.wait_for(receiver.ended, 2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import itertools
 import math
 import socket
 import ssl
@@ -13,6 +12,7 @@ from typing import Any
 
 import httpcore
 
+from sentio_async.dialling import Address, addresses_of, first_to_answer
 from sentio_async.http.pool.connection import Connection
 from sentio_async.http.pool.message import Origin, Request
 from sentio_async.http.pool.telling import told
@@ -21,12 +21,6 @@ __all__ = ["Judge", "open_connection"]
 
 Judge = Callable[[str, int, float | None], Awaitable[Sequence[str]]]
 """The addresses of a host that may be connected to, found within so many seconds."""
-
-Address = tuple[int, Any]
-"""A family, and the address as sockets of that family take it."""
-
-_NEXT_ADDRESS = 0.25
-"""After so many seconds without an answer the next address is tried as well (RFC 8305)."""
 
 
 async def open_connection(
@@ -61,7 +55,7 @@ async def _open(
     taken: socket.socket | None = None
     try:
         async with told(trace, "connection.connect_tcp", {"request": None}):
-            taken = await _first_to_answer(await _addresses(origin, judge))
+            taken = await first_to_answer(await _addresses(origin, judge))
         async with told(trace if more else None, "connection.start_tls", {"request": None}):
             # From here on it is the event loop's.
             given, taken = taken, None
@@ -78,9 +72,7 @@ async def _addresses(origin: Origin, judge: Judge | None) -> list[Address]:
         return [(_family(each), (each, port)) for each in found]
     if _is_address(host):
         return [(_family(host), (host, port))]
-    loop = asyncio.get_running_loop()
-    rows = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return _alternating([(row[0], row[4]) for row in rows])
+    return await addresses_of(host, port)
 
 
 def _is_address(host: str) -> bool:
@@ -93,58 +85,3 @@ def _is_address(host: str) -> bool:
 
 def _family(address: str) -> int:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
-
-
-def _alternating(addresses: list[Address]) -> list[Address]:
-    """One of each family after the other, the preferred family first."""
-    first = [each for each in addresses if each[0] == addresses[0][0]]
-    others = [each for each in addresses if each[0] != addresses[0][0]]
-    pairs = itertools.zip_longest(first, others)
-    return [each for pair in pairs for each in pair if each is not None]
-
-
-async def _first_to_answer(addresses: Sequence[Address]) -> socket.socket:
-    """A socket connected to one of them; the sockets to the others are closed."""
-    if len(addresses) == 1:
-        return await _dialled(*addresses[0])
-    # asyncio's own race (seen with Python 3.11) leaves sockets to the garbage collector when it
-    # is cancelled.
-    failure = OSError("the name has no address")
-    waiting = list(reversed(addresses))
-    calls: set[asyncio.Task[socket.socket]] = set()
-    try:
-        while waiting or calls:
-            if waiting:
-                calls.add(asyncio.create_task(_dialled(*waiting.pop())))
-            patience = _NEXT_ADDRESS if waiting else None
-            done, _ = await asyncio.wait(
-                calls, timeout=patience, return_when=asyncio.FIRST_COMPLETED
-            )
-            for call in done:
-                calls.discard(call)
-                try:
-                    return call.result()
-                except OSError as exc:
-                    failure = exc
-    finally:
-        for call in calls:
-            call.cancel()
-            call.add_done_callback(_hang_up)
-    raise failure
-
-
-async def _dialled(family: int, address: Any) -> socket.socket:
-    # With the protocol named: only then does asyncio send small writes at once (TCP_NODELAY).
-    ours = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        ours.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(ours, address)
-    except BaseException:
-        ours.close()
-        raise
-    return ours
-
-
-def _hang_up(call: asyncio.Task[socket.socket]) -> None:
-    if not call.cancelled() and call.exception() is None:
-        call.result().close()

@@ -11,8 +11,9 @@ import psutil
 import pytest
 
 from scripted_server import always, answer, serving
+from sentio_async import dialling
 from sentio_async.http.client import open_client
-from sentio_async.http.pool import Origin, Pool, Request, Waits, opening
+from sentio_async.http.pool import Origin, Pool, Request, Waits
 
 REQUEST = b"GET /x HTTP/1.1\r\nhost: h\r\n\r\n"
 
@@ -86,7 +87,7 @@ def deaf(address, port):
 
 
 async def test_an_address_that_says_nothing_does_not_hold_up_the_next(monkeypatch):
-    monkeypatch.setattr(opening, "_NEXT_ADDRESS", 0.01)
+    monkeypatch.setattr(dialling, "NEXT_ADDRESS", 0.01)
     async with serving(always(answer(b"hello"))) as server:
         with deaf("127.0.0.9", server.port):
             async with no_socket_left(), a_pool(["127.0.0.9", "127.0.0.1"]) as pool:
@@ -130,7 +131,7 @@ def test_families_take_turns_and_the_preferred_one_begins():
     six, four = socket.AF_INET6, socket.AF_INET
     found = [(six, 1), (six, 2), (six, 3), (four, 4)]
 
-    assert opening._alternating(found) == [(six, 1), (four, 4), (six, 2), (six, 3)]
+    assert dialling._alternating(found) == [(six, 1), (four, 4), (six, 2), (six, 3)]
 
 
 async def test_small_writes_are_sent_at_once():
