@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from sentio_async import errors
+from sentio_async.base.connector import check_symbol as checked
 from sentio_async.models import AssetClass
 
 __all__ = [
@@ -36,13 +37,6 @@ _OCC_TAIL = 15
 def asset_class(ticker: str) -> AssetClass:
     """What kind of instrument a ticker names."""
     return _PREFIXES.get(ticker[:2], AssetClass.STOCK)
-
-
-def checked(ticker: str) -> str:
-    """The ticker as given; raises InvalidRequestError for what cannot be one."""
-    if not (ticker and ticker.isprintable()) or "," in ticker or " " in ticker:
-        raise errors.InvalidRequestError(f"symbol: {ticker!r} is not a ticker")
-    return ticker
 
 
 def all_checked(tickers: Iterable[str] | None) -> str | None:
