@@ -63,7 +63,7 @@ class Session:
 
     ``buckets`` names the vendor's quotas; an endpoint belongs to one of them.  Sessions with the
     same host and ``credential`` in one ``Resources`` share their quotas and circuit breakers.
-    One slot of a quota is kept for orders, unless the host takes none.
+    One slot of a quota and a quarter of the places are kept for orders, unless the host takes none.
     """
 
     def __init__(  # noqa: PLR0913
@@ -87,7 +87,7 @@ class Session:
         self._buckets = dict(buckets or {})
         self._credential = hashlib.sha256(credential.encode()).hexdigest()[:16]
         self._has_orders = has_orders
-        self._bulkhead = Bulkhead(config.max_in_flight)
+        self._bulkhead = Bulkhead(config.max_in_flight, reserve=self._kept_for_orders())
         self._flights: SingleFlight[tuple[Any, ...], Any] = SingleFlight()
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
         self._routes: dict[tuple[Endpoint[Any], int], _Route] = {}
@@ -99,6 +99,11 @@ class Session:
         # What all requests with a body say, made once for proof that does not change.
         self._json_proof: tuple[Mapping[str, str] | None, Mapping[str, str]] = (None, {})
         self.stats = SessionStats()
+
+    def _kept_for_orders(self) -> int:
+        """Places that slow reads cannot take: an order must not wait for their timeouts."""
+        most = self._config.max_in_flight
+        return min(-(-most // 4), most - 1) if self._has_orders else 0
 
     @property
     def base_url(self) -> str:
@@ -203,7 +208,9 @@ class Session:
             answer = await self._exchange(call, route, in_task, expires_at)
             if answer.notes:
                 self._observe(call, route, answer)
-            if answer.status == 401 and await self._refresh(proof):
+            if answer.status == 401 and await self._refresh(proof, expires_at):
+                if check is not None:
+                    check()
                 answer = await self._exchange(call, route, in_task, expires_at)
                 self._observe(call, route, answer)
             if call.heard is not None:
@@ -252,18 +259,27 @@ class Session:
         self._bulkhead.hold()
         task.add_done_callback(lambda _: self._bulkhead.release())
 
-    async def _refresh(self, proof: int) -> bool:
-        """Get new proof once, however many calls found the old one refused at the same time."""
+    async def _refresh(self, proof: int, expires_at: float) -> bool:
+        """Get new proof once, however many calls found the old one refused at the same time.
+
+        False when there is none in time: then the refusal stands.
+        """
         loop = asyncio.get_running_loop()
         if self._refreshing is None or self._refreshing[0] is not loop:
             # A lock belongs to the loop in which somebody first had to wait for it.
             self._refreshing = (loop, asyncio.Lock())
-        async with self._refreshing[1]:
-            if self._proofs == proof:
-                if not await self._auth.refresh():
-                    return False
-                self._proofs += 1
-            return True
+        limit = asyncio.timeout_at(None if expires_at == math.inf else expires_at)
+        try:
+            async with limit, self._refreshing[1]:
+                if self._proofs == proof:
+                    if not await self._auth.refresh():
+                        return False
+                    self._proofs += 1
+                return True
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return False
 
     def _read(self, call: Call[T], answer: Answer) -> T:
         value = value_of(call, answer, self._now)

@@ -29,6 +29,9 @@ from session_calls import TestConfig, a_session, thing, write_once, write_with_k
 market = Api("market", priority=Priority.QUOTES)
 
 
+trade = Api("trade", priority=Priority.ORDERS)
+
+
 @market.get("/quote", returns=lambda raw: raw)
 def quote(symbol: str = "A") -> Parts:
     return Parts(query={"symbol": symbol})
@@ -116,7 +119,7 @@ class Renewing:
 async def test_fifty_calls_with_an_old_token_renew_it_once():
     vendor = Renewing()
     async with Server(vendor.answer, delay=0.001) as server:
-        session = server.session(auth=vendor.auth(), max_in_flight=50)
+        session = server.session(auth=vendor.auth(), max_in_flight=100)
 
         answers = await asyncio.gather(*(session.send(thing()) for _ in range(50)))
 
@@ -155,6 +158,68 @@ async def test_a_write_is_signed_again_but_not_sent_twice_by_a_renewal_after_it_
 
     # The first was refused with 401, so it was not done.
     assert len(server.requests) == 2
+
+
+async def test_a_renewal_that_hangs_ends_with_the_call_and_the_refusal_stands():
+    vendor = Renewing()
+
+    async def never():
+        await asyncio.Event().wait()
+
+    async with Server(vendor.answer) as server:
+        session = server.session(auth=BearerAuth(SecretStr("old"), renew=never))
+        async with asyncio.timeout(2.0):
+            found = await asyncio.gather(
+                *(session.send(write_once(n), timeout=0.05) for n in range(3)),
+                return_exceptions=True,
+            )
+
+    assert [type(each) for each in found] == [errors.AuthenticationError] * 3
+    assert {each.outcome for each in found} == {Outcome.REFUSED}
+    assert len(server.requests) == 3
+
+
+async def test_what_was_stopped_while_a_token_was_renewed_is_not_sent():
+    vendor, stopped = Renewing(), []
+
+    def check():
+        if stopped:
+            raise errors.TradingHaltedError("halted")
+
+    async def renew():
+        stopped.append(True)
+        return await vendor.renew()
+
+    async with Server(vendor.answer) as server:
+        session = server.session(auth=BearerAuth(SecretStr("old"), renew=renew))
+        with pytest.raises(errors.TradingHaltedError):
+            await session.send(write_once(1), check=check)
+
+    assert len(server.requests) == 1
+
+
+@trade.post("/order", returns=lambda raw: raw)
+def order() -> Parts:
+    return Parts(json={})
+
+
+@pytest.mark.parametrize("places", [2, 3, 20])
+async def test_an_order_does_not_wait_for_reads_that_hang(places):
+    hang = asyncio.Event()
+
+    async def handle(request):
+        if request.method == "GET":
+            await hang.wait()
+        return httpx.Response(200, content=b"{}")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
+        session, _ = a_session("https://api.test", client=client, max_in_flight=places)
+        reads = [asyncio.create_task(session.send(thing())) for _ in range(40)]
+        await asyncio.sleep(0.01)
+        async with asyncio.timeout(1.0):
+            assert await session.send(order()) == {}
+        hang.set()
+        await asyncio.gather(*reads)
 
 
 # Time and retries
