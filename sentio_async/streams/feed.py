@@ -73,7 +73,7 @@ class Feed:
         self._clock = world.clock
         self._backoff = Backoff(self.settings.backoff, world.luck)
         self._silence = Silence(self.settings.patience)
-        self._healer = Healer(self._context)
+        self._healer = Healer(self._context, settled=self._wake)
         self._topics: dict[Consumer[Any], list[Topic]] = {}
         self._life: Life | None = None
         self._task: asyncio.Task[None] | None = None
@@ -116,6 +116,7 @@ class Feed:
     async def ready(self, topics: Sequence[Topic]) -> None:
         """Return when the venue has confirmed these; raises what it said if it refused one.
 
+        Where the state at the beginning is asked for, as of orders, it has been told then too.
         ConnectionError if nobody wants one of them any more.
         """
         while True:
@@ -126,7 +127,7 @@ class Feed:
             for topic in topics:
                 if (reason := self._book.refusal(topic)) is not None:
                     raise _refusal(topic, reason, self.name)
-            if self._book.confirmed.issuperset(topics):
+            if self._book.confirmed.issuperset(topics) and not self._has_to_begin(topics):
                 return
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
@@ -135,6 +136,15 @@ class Feed:
             finally:
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
+
+    def _has_to_begin(self, topics: Sequence[Topic]) -> bool:
+        """The state at the beginning of one of these is still being asked for."""
+        return any(
+            self._router.channels[topic.channel].plan.at_first
+            and (route := self._router.route(topic)) is not None
+            and route.held is not None
+            for topic in topics
+        )
 
     def attach(self, consumer: Consumer[Any], topics: Sequence[Topic]) -> None:
         """Let a consumer have topics; connects if there is no connection yet."""

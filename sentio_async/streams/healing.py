@@ -21,10 +21,14 @@ PIECE = 500
 
 
 class Healer:
-    """Knows where each topic's gap began, and gets what was missed."""
+    """Knows where each topic's gap began, and gets what was missed.
 
-    def __init__(self, context: Context) -> None:
+    ``settled`` is told when something was dealt with.
+    """
+
+    def __init__(self, context: Context, settled: Callable[[], None] = lambda: None) -> None:
         self._context = context
+        self._settled = settled
         self._tasks: dict[Topic, asyncio.Task[None]] = {}
         self._slots: asyncio.Semaphore | None = None
         self._end: Callable[[Ending], None] = lambda _: None
@@ -121,6 +125,7 @@ class Healer:
             del self._tasks[topic]
         if not task.cancelled() and (exc := task.exception()) is not None:
             self._end(Ending(f"{topic}: {type(exc).__name__}"))
+        self._settled()
 
     async def _fill(self, route: Route, gap: Gap, plan: Plan) -> None:
         try:

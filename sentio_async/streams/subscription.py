@@ -143,7 +143,10 @@ class Subscription(Generic[R]):
             log.exception("a consumer failed: %s", self._consumer.name)
 
     async def ready(self) -> Self:
-        """Return when the venue has confirmed every symbol; raises what it said if it did not."""
+        """Return when the venue has confirmed every symbol; raises what it said if it did not.
+
+        Of order updates: when the orders that are open have been asked for as well.
+        """
         self.start()
         for feed, topics in self._parts:
             await feed.ready(topics)

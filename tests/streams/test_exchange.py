@@ -91,7 +91,7 @@ async def test_no_order_is_placed_while_nobody_hears_what_becomes_of_it(exchange
         with pytest.raises(errors.NoOrderUpdatesError):
             await broker.place_order("AAPL", 1, "buy")
         stream = await broker.on_order_updates(lambda _: None).ready()
-        await until(lambda: broker.hears_of_orders)
+        assert broker.hears_of_orders
         placed = await broker.place_order("AAPL", 1, "buy", intent_key="one")
 
         exchange.add_fault(FaultRule(kind="socket_mute", path="/stream", method="OPEN"))
@@ -115,7 +115,6 @@ async def test_a_stream_that_is_mute_is_made_anew_and_loses_no_order(exchange, m
     config = {**settings(exchange), "check_orders_every": 0.1}
     async with AlpacaBroker(config, listeners=[events.append]) as broker, asyncio.timeout(10):
         stream = await broker.on_order_updates(updates.append).ready()
-        await until(lambda: broker.hears_of_orders)
         mute = FaultRule(kind="socket_mute", path="/stream", method="MESSAGE", times=1)
         exchange.add_fault(mute)
         order = await broker.place_order("AAPL", 2, "buy")
