@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import logging
 import pickle
+import traceback
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
+from urllib.parse import quote
 
 import pytest
 
@@ -206,22 +209,28 @@ class ConnectorContract(Generic[C]):
         assert status.in_flight == 0
         assert not connector.get_status().is_connected
 
-    async def test_secrets_are_not_shown(self, rig: Rig[C]) -> None:
-        """Not by repr or str of the connector, its parts, its status, its errors, or a pickle."""
+    async def test_secrets_are_not_shown(
+        self, rig: Rig[C], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Not by a repr, status, error, pickle, event or log, be they in a URL or a header."""
+        caplog.set_level(logging.DEBUG)
+        shown: list[str] = []
+        settings = {"retry_attempts": 1}
+        connector = rig.new(settings, listeners=[lambda event: shown.append(repr(event))])
+        async with connector:
+            shown += _shown_by(connector)
         rig.fail()
-        connector = rig.new({"retry_attempts": 1})
         with pytest.raises(errors.ConnectorError) as caught:
             await connector.connect()
         rig.heal()
         report = await connector.health_check()
         await connector.disconnect()
 
-        shown = [repr(connector), str(connector), repr(connector.get_status()), repr(report)]
-        shown += [repr(part) for part in vars(connector).values()]
-        shown += [str(caught.value), repr(caught.value)]
-        shown.append(pickle.dumps(caught.value).decode("latin-1"))
+        shown += [*_shown_by(connector), *_shown_of(caught.value), repr(report)]
+        shown += [text for each in caplog.records for text in (each.getMessage(), repr(each.args))]
         for secret in rig.secrets:
-            assert not [text for text in shown if secret in text]
+            for form in (secret, quote(secret, safe="")):
+                assert not [text for text in shown if form in text]
 
     async def test_its_settings_are_checked(self, rig: Rig[C]) -> None:
         """An unknown setting is one line that names it, and is no secret."""
@@ -230,6 +239,20 @@ class ConnectorContract(Generic[C]):
 
         assert "value of it" not in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def _shown_by(connector: BaseConnector) -> list[str]:
+    """What a connector, its parts, their parts and its status show of themselves."""
+    parts = [*vars(connector).values(), *getattr(connector, "_sessions", ())]
+    parts += [part for each in parts if hasattr(each, "__dict__") for part in vars(each).values()]
+    return [repr(each) for each in (connector, connector.get_status(), *parts)]
+
+
+def _shown_of(error: BaseException) -> list[str]:
+    """What an error shows: its text, members, notes, pickle, and the locals of its frames."""
+    stack = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+    frames = [repr(each.locals) for each in stack if each.filename != __file__]
+    return [str(error), repr(error.__dict__), pickle.dumps(error).decode("latin-1"), *frames]
 
 
 async def _all_ended(before: set[asyncio.Task[Any]]) -> None:
