@@ -697,3 +697,29 @@ async def test_an_opening_that_is_cancelled_leaves_no_socket_behind():
             gc.collect()
 
     assert [str(each.message) for each in seen] == []
+
+
+async def test_many_origins_keep_few_sockets_and_no_request_is_lost(monkeypatch):
+    monkeypatch.setattr("sentio_async.http.pool.pool.MOST_ORIGINS", 4)
+
+    async def to_us(host, port, within):
+        return ["127.0.0.1"]
+
+    async def talk(peer, server):
+        while (request := await peer.request()) is not None:
+            if b"slow" in request:
+                await asyncio.sleep(0.1)
+            await peer.send(answer())
+
+    async with serving(talk) as server, a_pool(judge=to_us) as pool:
+        slow = a_request()
+        slow.data = slow.data.replace(b"/x", b"/slow")
+        waiting = asyncio.create_task(pool.exchange(Origin("http", "slow", server.port), slow))
+        for number in range(30):
+            there = Origin("http", f"host-{number}", server.port)
+            assert (await pool.exchange(there, a_request())).status == 200
+            assert pool.idle <= 4
+        assert (await waiting).status == 200
+
+        assert len(pool._lanes) <= 4
+        assert pool.opened == server.connections == 31

@@ -12,6 +12,8 @@ from sentio_async.http.pool.opening import Judge
 __all__ = ["Pool"]
 
 BUFFER = 64 * 1024
+MOST_ORIGINS = 256
+"""With more than these, those where nothing is under way are forgotten, their sockets closed."""
 _LOOK = 0.01
 
 
@@ -34,6 +36,8 @@ class Pool:
         self._keep_alive = keep_alive
         self._judge = judge
         self._lanes: dict[Origin, Lane] = {}
+        self._enough = MOST_ORIGINS
+        self._opened = 0
         self._buffer = memoryview(bytearray(BUFFER))
         self.is_closed = False
 
@@ -43,6 +47,8 @@ class Pool:
         if lane is None:
             if self.is_closed:
                 raise closed()
+            if len(self._lanes) >= self._enough:
+                self._make_room()
             self._lanes[origin] = lane = Lane(
                 origin,
                 limit=self._limit,
@@ -52,6 +58,15 @@ class Pool:
                 buffer=self._buffer,
             )
         return lane
+
+    def _make_room(self) -> None:
+        for origin, lane in tuple(self._lanes.items()):
+            if not lane.busy:
+                self._opened += lane.opened
+                lane.close()
+                del self._lanes[origin]
+        # So that as many as are in use are not looked at for each that comes.
+        self._enough = max(MOST_ORIGINS, 2 * len(self._lanes))
 
     async def exchange(self, origin: Origin, request: Request) -> Reply:
         """Send it there and get the whole answer; raises httpcore's errors."""
@@ -70,7 +85,7 @@ class Pool:
     @property
     def opened(self) -> int:
         """How many connections were opened so far."""
-        return sum(lane.opened for lane in self._lanes.values())
+        return self._opened + sum(lane.opened for lane in self._lanes.values())
 
     async def drain(self, seconds: float) -> None:
         """Wait until nothing is under way, at most so long."""
