@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import copy
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Generic, TypeVar
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "DroppingQueue",
     "KeepingQueue",
     "Queue",
+    "let_finish",
 ]
 
 R = TypeVar("R")
@@ -30,6 +31,10 @@ FAULTS = (Exception, asyncio.CancelledError)
 
 A plain function has no task that could be cancelled: it asked for something that was.
 """
+
+
+_CANCELLED_WITHIN = 0.5
+"""Seconds that a callback has to notice that it is cancelled."""
 
 
 class Consumer(Generic[R]):
@@ -46,12 +51,27 @@ class Consumer(Generic[R]):
     """How often the consumer's own code raised."""
     error: BaseException | None = None
     is_finished: bool = False
+    worker: asyncio.Task[None] | None = None
+    """Who calls the user's coroutine function, where it is one."""
 
     def finish(self, error: BaseException | None = None) -> None:
         """Nothing more will come, because of ``error`` if there is one."""
         if not self.is_finished:
             self.is_finished = True
             self.error = error
+
+
+async def let_finish(consumers: Iterable[Consumer[Any]], *, within: float) -> None:
+    """Return when they have dealt with what they were given; what takes longer is cancelled."""
+    workers = {each.worker for each in consumers if each.worker is not None}
+    left = {each for each in workers if not each.done() and each is not asyncio.current_task()}
+    if left and within:
+        _, left = await asyncio.wait(left, timeout=within)
+    for worker in left:
+        worker.cancel()
+    if left:
+        # Whoever will not be cancelled is waited for no longer.
+        await asyncio.wait(left, timeout=_CANCELLED_WITHIN)
 
 
 class CallbackConsumer(Consumer[R]):

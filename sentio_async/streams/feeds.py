@@ -13,10 +13,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from sentio_async import errors
 from sentio_async.streams.book import Topic
-from sentio_async.streams.consumers import Consumer
+from sentio_async.streams.consumers import Consumer, let_finish
 from sentio_async.streams.feed import Feed, FeedStatus
 
 __all__ = ["Feeds", "Owner", "Tap", "give_back", "take"]
+
+FINISH_WITHIN = 1.0
+"""Seconds that callbacks have for what they were given before the end."""
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -92,12 +95,18 @@ class Tap:
         """Make the connection anew, and find out what happened meanwhile."""
         self.feed.start_over(reason)
 
-    def close(self) -> None:
+    def close(self) -> list[Consumer[Any]]:
         """End the consumers that came this way; what they have not read yet they still can."""
         self._is_closed = True
-        for consumer in list(self._consumers):
+        ended = list(self._consumers)
+        for consumer in ended:
             consumer.finish()
             self.detach(consumer)
+        return ended
+
+    async def aclose(self) -> None:
+        """End them, and let callbacks deal with what they were given, for a second at most."""
+        await let_finish(self.close(), within=FINISH_WITHIN)
 
 
 class Feeds(Generic[K]):
@@ -131,9 +140,8 @@ class Feeds(Generic[K]):
     async def aclose(self) -> None:
         """End what came from here, and the feeds that nobody else holds, all at the same time."""
         taps, self._taps = self._taps, {}
-        for tap in taps.values():
-            tap.close()
+        ends = [tap.aclose() for tap in taps.values()]
         last = [
             tap.feed for key, tap in taps.items() if give_back(self._owner, self._identify(key))
         ]
-        await asyncio.gather(*(feed.aclose() for feed in last))
+        await asyncio.gather(*ends, *(feed.aclose() for feed in last))

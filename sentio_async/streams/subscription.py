@@ -19,6 +19,7 @@ from sentio_async.streams.consumers import (
     DroppingQueue,
     KeepingQueue,
     Queue,
+    let_finish,
 )
 from sentio_async.streams.feed import Feed, FeedStatus
 from sentio_async.streams.feeds import Tap
@@ -79,7 +80,6 @@ class Subscription(Generic[R]):
         self._is_closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._callback = callback
-        self._worker: asyncio.Task[None] | None = None
         label = name or _name_of(callback)
         self._consumer: Consumer[Any]
         if callback is not None and not _is_coroutine(callback):
@@ -118,9 +118,9 @@ class Subscription(Generic[R]):
         for feed, topics in self._parts:
             feed.attach(self._consumer, topics)
         if self._callback is not None and isinstance(self._consumer, Queue):
-            self._worker = loop.create_task(self._work(self._callback))
-            _running.add(self._worker)
-            self._worker.add_done_callback(_running.discard)
+            worker = self._consumer.worker = loop.create_task(self._work(self._callback))
+            _running.add(worker)
+            worker.add_done_callback(_running.discard)
 
     async def _work(self, callback: Callback) -> None:
         try:
@@ -211,12 +211,9 @@ class Subscription(Generic[R]):
             self._loop.call_soon_threadsafe(leave)
 
     async def aclose(self) -> None:
-        """Want no more, and wait for the callback that is under way."""
+        """Want no more, and cancel the callback that is under way."""
         self.close()
-        worker = self._worker
-        if worker is not None and worker is not asyncio.current_task() and not worker.done():
-            worker.cancel()
-            await asyncio.wait((worker,))
+        await let_finish((self._consumer,), within=0.0)
 
     async def __aenter__(self) -> Self:
         self.start()

@@ -211,3 +211,54 @@ async def test_thousands_of_symbols_are_wanted_in_a_moment():
     # It took 25 seconds when each symbol was told to all of them.
     assert time.process_time() - began < 2
     await feed.aclose()
+
+
+class Slow:
+    """A coroutine function that takes a while, or will not be cancelled."""
+
+    def __init__(self, seconds: float, *, is_stubborn: bool = False) -> None:
+        self.ids, self.seconds, self.is_stubborn = [], seconds, is_stubborn
+        self.may_end = asyncio.Event()
+
+    async def __call__(self, row):
+        self.ids.append(row.id)
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            if not self.is_stubborn:
+                raise
+            await self.may_end.wait()
+
+
+async def test_at_the_end_callbacks_have_a_second_for_what_they_were_given():
+    venue = Venue()
+    feed = a_feed(venue)
+    tap, quick, slow = Tap(feed), Slow(0.1), Slow(0.4)
+    for callback in (quick, slow):
+        await Subscription([(tap, topics("AAPL"))], Policy.DROP_OLDEST, callback=callback).ready()
+    venue.live.say(*[venue.trade("AAPL", n) for n in range(5)])
+    await asyncio.sleep(0.01)
+    async with asyncio.timeout(2):
+        await tap.aclose()
+        await feed.aclose()
+
+    assert quick.ids == ["1", "2", "3", "4", "5"]
+    assert slow.ids == ["1", "2", "3"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_callback_that_will_not_be_cancelled_is_not_waited_for():
+    venue = Venue()
+    feed = a_feed(venue)
+    stubborn = Slow(100.0, is_stubborn=True)
+    stream = await a_stream(feed, callback=stubborn).ready()
+    venue.live.say(*[venue.trade("AAPL", n) for n in range(5)])
+    await asyncio.sleep(0.01)
+    async with asyncio.timeout(2):
+        await stream.aclose()
+    stubborn.may_end.set()
+    await feed.aclose()
+    await asyncio.sleep(0.1)
+
+    assert stubborn.ids == ["1"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}

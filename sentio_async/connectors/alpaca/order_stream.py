@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from sentio_async.connectors.alpaca.config import AlpacaConfig
@@ -64,7 +65,8 @@ class AlpacaOrderStream:
         self._source = self._tap = None
         if source is None or tap is None:
             return
-        tap.close()
         source.listeners.remove(self._heard)
+        ends = [tap.aclose()]
         if give_back(self._resources, self._key):
-            await source.aclose()
+            ends.append(source.aclose())
+        await asyncio.gather(*ends)
