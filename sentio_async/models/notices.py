@@ -77,6 +77,8 @@ class RecipientResult(Value):
     code: str | None = None
     """The other side's own code, such as ``550 5.1.1``."""
     reason: str | None = None
+    message_id: str | None = None
+    """The other side's own id of the message, where it gives one."""
 
 
 class Receipt(Value):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypedDict, Unpack
@@ -12,13 +10,13 @@ from typing import Any, ClassVar, TypedDict, Unpack
 from sentio_async import errors
 from sentio_async.base import Capability, NotificationConnector
 from sentio_async.base.notification import check_options, priority_of, subject_of, text_of, trade_of
+from sentio_async.base.telling import notice_id, tell_each
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.webhook.config import BodyFormat, WebhookConfig
 from sentio_async.connectors.webhook.proof import Proof
 from sentio_async.connectors.webhook.recipients import Recipients
 from sentio_async.connectors.webhook.wire import (
     aimed_at,
-    id_for,
     knock,
     notice_body,
     post_notice,
@@ -27,12 +25,10 @@ from sentio_async.connectors.webhook.wire import (
     split_url,
     trade_body,
 )
-from sentio_async.errors import Outcome
 from sentio_async.http.session import Session
 from sentio_async.http.wire_json import Json
 from sentio_async.models.notices import (
     Attachment,
-    Delivery,
     NoticePriority,
     Receipt,
     RecipientResult,
@@ -196,31 +192,25 @@ class WebhookNotifier(NotificationConnector):
         self, body: Json, targets: list[_Target], event_id: str | None, timeout: float | None
     ) -> Receipt:
         """To each target; raises the first failure if none has taken it."""
-        id = id_for(event_id) if event_id is not None else f"msg_{uuid.uuid4().hex}"
-        ended = await asyncio.gather(*(self._try(target, body, id, timeout) for target in targets))
-        attempts = max(target.proof.tries_of(id) for target in targets)
-        failures = [end for _, end in ended if isinstance(end, errors.ConnectorError)]
-        if len(failures) == len(targets):
-            raise failures[0]
+        id = notice_id(event_id)
+        try:
+            results = await tell_each(
+                (target.session.host, self._post_to(target, body, id, timeout))
+                for target in targets
+            )
+        finally:
+            attempts = max(target.proof.tries_of(id) for target in targets)
         return Receipt(
             id=id,
             connector=self.name,
-            results=tuple(_result(target, end) for target, end in ended),
+            results=results,
             sent_at=self._clock.utcnow(),
             attempts=attempts,
         )
 
-    async def _try(
-        self, target: _Target, body: Json, id: str, timeout: float | None
-    ) -> tuple[_Target, Delivery | errors.ConnectorError]:
-        try:
-            return target, await self._post_to(target, body, id, timeout)
-        except errors.ConnectorError as exc:
-            return target, exc
-
     async def _post_to(
         self, target: _Target, body: Json, id: str, timeout: float | None
-    ) -> Delivery:
+    ) -> RecipientResult:
         if target.digest in self._gone:
             raise errors.NotFoundError(
                 "the receiver has said that it is gone (410); not tried again",
@@ -231,11 +221,12 @@ class WebhookNotifier(NotificationConnector):
         declared = post_to_slack if is_slack else post_notice
         call = aimed_at(declared(body, id), target.url)
         try:
-            return await target.session.send(call, timeout=timeout)
+            delivery = await target.session.send(call, timeout=timeout)
         except errors.NotFoundError as exc:
             if exc.status_code == 410 and len(self._gone) < _MOST_GONE:
                 self._gone[target.digest] = None
             raise
+        return RecipientResult(recipient=target.session.host, delivery=delivery)
 
     async def connect(self) -> None:
         """See that the receiver's host answers; receivers that were gone are tried again."""
@@ -261,22 +252,3 @@ def _sorted_out(recipient: str | Iterable[str] | None) -> tuple[list[str], list[
     each = [recipient] if isinstance(recipient, str) else list(dict.fromkeys(recipient))
     urls = [text for text in each if text.lower().startswith(("http:", "https:"))]
     return urls, [text for text in each if text not in urls]
-
-
-def _result(target: _Target, end: Delivery | errors.ConnectorError) -> RecipientResult:
-    if isinstance(end, Delivery):
-        return RecipientResult(recipient=target.session.host, delivery=end)
-    match end.outcome:
-        case Outcome.UNKNOWN:
-            delivery = Delivery.UNKNOWN
-        case Outcome.NOT_SENT if not end.is_permanent:
-            delivery = Delivery.DEFERRED
-        case _:
-            delivery = Delivery.REFUSED
-    status = getattr(end, "status_code", None)
-    return RecipientResult(
-        recipient=target.session.host,
-        delivery=delivery,
-        code=None if status is None else str(status),
-        reason=end.message,
-    )

@@ -27,7 +27,6 @@ from sentio_async.models.notices import Delivery, NoticePriority, TradeNotice
 __all__ = [
     "aimed_at",
     "check_header",
-    "id_for",
     "knock",
     "notice_body",
     "post_notice",
@@ -42,7 +41,6 @@ __all__ = [
 
 PREFIX = "whsec_"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-_ID = re.compile(r"[A-Za-z0-9_:-]{1,128}")
 _LONGEST_SLACK_TEXT = 4000
 _CUT = "… (cut)"
 
@@ -131,16 +129,6 @@ def check_header(name: str, value: str) -> None:
         raise errors.InvalidRequestError(f"header: {name} is set here and cannot be given")
     if not value.isascii() or not value.isprintable() or value != value.strip():
         raise errors.InvalidRequestError(f"header: the value of {name} is not plain ASCII text")
-
-
-def id_for(event_id: str) -> str:
-    """The webhook-id of an event: the same event always has the same one.
-
-    It has no dot: one signature could then stand for two messages.
-    """
-    if _ID.fullmatch(event_id):
-        return event_id
-    return f"evt_{hashlib.sha256(event_id.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
 def secret_key(secret: SecretStr) -> bytes:

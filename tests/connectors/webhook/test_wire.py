@@ -131,14 +131,6 @@ def test_slack_text_is_cut_before_it_is_escaped():
     assert len(told.replace("&amp;", "&")) <= 4000
 
 
-def test_an_event_always_has_the_same_id_and_never_a_dot():
-    assert wire.id_for("order-17") == "order-17"
-    assert wire.id_for("a.b") == wire.id_for("a.b") != wire.id_for("a.c")
-    for event in ("a.b", "x" * 500, "a\r\nb: c", "", "ü", "\ud800"):
-        assert "." not in wire.id_for(event)
-        assert wire.id_for(event).isascii()
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
