@@ -40,6 +40,9 @@ _REQUEST_IDS = ("x-request-id", "apca-request-id", "request-id")
 # A proxy or an overloaded server may say these after it has passed the request on.
 _MAY_HAVE_HAPPENED = frozenset({408, 425})
 
+_TOLD_ELSEWHERE = frozenset({302, 303})
+"""After a write: it was done, and what came of it is told at another place."""
+
 _BY_STATUS: dict[int, type[errors.APIError]] = {
     400: errors.BadRequestError,
     401: errors.AuthenticationError,
@@ -200,7 +203,7 @@ def from_answer(
 ) -> errors.ConnectorError:
     """The error for an answer whose status is not one the endpoint accepts."""
     if 300 <= answer.status < 400:
-        return _redirect(answer)
+        return _redirect(answer, call)
     problem = None
     if call.endpoint.api.problem is not None:
         problem = call.endpoint.api.problem(answer.status, decoded, call.endpoint)
@@ -212,17 +215,22 @@ def _unexplained(answer: Answer) -> Problem:
     return Problem(f"answered {answer.status} with {kind}")
 
 
-def _redirect(answer: Answer) -> errors.APIError:
+def _redirect(answer: Answer, call: Call[Any]) -> errors.APIError:
     try:
-        host = urlsplit(answer.headers.get("location", "")).hostname or "no host"
+        # Before it is taken apart, which makes small letters of capital ones.
+        host = urlsplit(redactor.scrub(answer.headers.get("location", ""))).hostname or "no host"
     except ValueError:
         host = "what is no URL"
-    return errors.APIError(
+    is_write = call.endpoint.method not in ("GET", "HEAD")
+    error = errors.APIError(
         f"redirected ({answer.status}) to {redactor.scrub(host)}; redirects are not followed, "
         "so that keys stay with the host they are for",
+        outcome=Outcome.UNKNOWN if is_write and answer.status in _TOLD_ELSEWHERE else None,
         status_code=answer.status,
         response=answer,
     )
+    error.is_permanent = True
+    return error
 
 
 def from_problem(

@@ -21,6 +21,7 @@ from sentio_async.http.client import Resources
 from sentio_async.http.endpoint import Api, Parts, Problem
 from sentio_async.http.problems import from_answer
 from sentio_async.http.reading import read_rows
+from sentio_async.http.redaction import redactor
 from sentio_async.http.session import Session
 from sentio_async.resilience import RetryPolicy
 from sentio_async.resilience.limiter import Priority, Window
@@ -586,6 +587,35 @@ async def test_a_vendors_words_are_one_line_and_not_pages():
 
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 1200
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (301, Outcome.REFUSED),
+        (302, Outcome.UNKNOWN),
+        (303, Outcome.UNKNOWN),
+        (307, Outcome.REFUSED),
+        (308, Outcome.REFUSED),
+    ],
+)
+async def test_a_write_whose_result_is_told_elsewhere_may_have_been_done(status, outcome):
+    async with Server(refusal(status, location="/orders/1")) as server:
+        for write in (write_once(1), write_with_key(2)):
+            with pytest.raises(errors.APIError, match="redirected") as caught:
+                await server.session().send(write)
+            assert caught.value.outcome is outcome
+
+    assert len(server.requests) == 2
+
+
+def test_a_redirect_does_not_show_a_secret_in_small_letters():
+    redactor.add(["TopSecretKey"])
+    answer = Answer(302, {"location": "http://TopSecretKey.test/"}, b"")
+    error = from_answer(answer, thing(), None, now=datetime.now(UTC))
+    redactor.remove(["TopSecretKey"])
+
+    assert "topsecretkey" not in str(error).lower()
 
 
 def test_a_redirect_to_what_is_no_url_is_an_error_of_ours():
