@@ -36,9 +36,12 @@ class Venue:
         self.placed.append(request.symbol)
         return an_order(request)
 
+    async def get_positions(self):
+        return list(self.placed)
+
     async def send_trade_notification(self, notice, *, event_id=None):
         self._may("notice")
-        self.told.append((notice.symbol, notice.qty, event_id))
+        self.told.append((notice, event_id))
 
 
 def a_quote(symbol):
@@ -56,6 +59,7 @@ def an_order(request):
         venue_status="filled",
         qty=request.qty,
         filled_qty=request.qty,
+        filled_avg_price=Decimal("100.5"),
         time_in_force=request.time_in_force,
     )
 
@@ -69,6 +73,16 @@ class Buys:
     async def decide(self, quotes, desk):
         await asyncio.sleep(self.takes)
         return [OrderRequest(symbol=symbol, side="buy", qty=1) for symbol in self.symbols]
+
+
+class Once(Buys):
+    """Wants what it does not hold yet, at what it costs now."""
+
+    async def decide(self, quotes, desk):
+        self.saw = quotes
+        held = await desk.get_positions()
+        wanted = [symbol for symbol in self.symbols if symbol not in held]
+        return [OrderRequest(symbol=symbol, side="buy", qty=1) for symbol in wanted]
 
 
 class Fails(Buys):
@@ -88,6 +102,18 @@ async def test_the_quotes_of_all_strategies_are_asked_for_at_once():
     await engine_of(venue, Buys("a", "AAPL", "MSFT"), Buys("b", "MSFT", "SPY")).run_once()
 
     assert [symbols for _, symbols in venue.asked] == [["AAPL", "MSFT", "SPY"]]
+
+
+async def test_a_strategy_sees_the_quotes_and_what_is_held():
+    venue = Venue()
+    strategy = Once("once", "AAPL", "MSFT")
+    engine = engine_of(venue, strategy)
+    cycles = [await engine.run_once() for _ in range(2)]
+
+    assert venue.placed == ["AAPL", "MSFT"]
+    assert [(cycle.number, len(cycle.orders)) for cycle in cycles] == [(1, 2), (2, 0)]
+    assert strategy.saw is cycles[1].quotes
+    assert strategy.saw["AAPL"].ask == 101.0
 
 
 async def test_a_strategy_that_fails_costs_the_others_nothing():
@@ -144,6 +170,7 @@ async def test_rounds_begin_an_interval_apart_however_long_they_take():
     await engine_of(venue, Buys("slow", "AAPL", takes=20), interval=60).run(cycles=3)
 
     assert [at - begin for at, _ in venue.asked] == pytest.approx([0, 60, 120])
+    assert asyncio.get_running_loop().time() - begin == pytest.approx(140)  # and none is waited for
 
 
 async def test_a_round_that_is_late_is_followed_at_once():
@@ -171,8 +198,19 @@ async def test_trades_are_told_under_the_id_of_the_order():
     venue = Venue()
 
     await engine_of(venue, Buys("a", "AAPL")).run_once()
+    ((notice, event_id),) = venue.told
 
-    assert venue.told == [("AAPL", Decimal(1), "key-AAPL")]
+    assert event_id == "key-AAPL"
+    assert (notice.symbol, notice.side, notice.qty) == ("AAPL", "buy", 1)
+    assert (notice.price, notice.status) == (Decimal("100.5"), "filled")
+    assert (notice.order_id, notice.strategy) == ("id-AAPL", "a")
+
+
+async def test_nobody_need_be_told():
+    venue = Venue()
+    engine = TradingEngine(strategies=[Buys("a", "AAPL")], broker=venue, data_provider=venue)
+
+    assert len((await engine.run_once()).orders) == 1
 
 
 async def test_a_trade_that_cannot_be_told_is_a_trade():

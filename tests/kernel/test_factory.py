@@ -55,7 +55,9 @@ def test_ones_own_connector_is_made_by_its_name(role):
     register, create, listed, mine = ROLES[role]
     register(" Mine ", mine)
 
-    assert type(create("MINE", {"name": "x"})) is mine
+    made = create("MINE", {"name": "x"}, instance_id="y")
+    assert (type(made), made.name) == (mine, "x")
+    assert ConnectorFactory.get_instance("y") is made
     assert "mine" in listed()
     assert all("mine" not in others() for r, (_, _, others, _) in ROLES.items() if r is not role)
 

@@ -1,5 +1,7 @@
 """Connectors of one hub live and end together."""
 
+import asyncio
+
 import httpx
 import pytest
 
@@ -9,6 +11,8 @@ from sentio_async.config import ConnectorConfig
 from sentio_async.factory import ConnectorFactory
 from sentio_async.hub import ConnectorHub
 from sentio_async.models import HealthStatus
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
 
 class MyConfig(ConnectorConfig):
@@ -21,9 +25,10 @@ class MyData(DataProviderConnector):
 
     def _set_up(self):
         self.refusal = self.mishap = None
-        self.closed = 0
+        self.checks = self.closed = 0
 
     async def _check(self):
+        self.checks += 1
         if self.refusal is not None:
             raise self.refusal
 
@@ -60,6 +65,36 @@ async def test_all_are_connected_watched_and_disconnected_together():
 
     assert not any(each.is_connected for each in made)
     assert [each.closed for each in made] == [1, 1]
+
+
+async def test_they_are_checked_from_connect_to_disconnect():
+    told = []
+    hub = ConnectorHub(check_interval=10, listeners=[told.append])
+    only = hub.create_broker("mine", {"name": "only"})
+    await asyncio.sleep(100)
+    before = only.checks
+    await hub.connect()
+    only.refusal = errors.ServerError("down")
+    await asyncio.sleep(100)
+    while_connected = only.checks
+    await hub.disconnect()
+    await asyncio.sleep(100)
+
+    assert before == 0
+    assert 10 <= while_connected == only.checks <= 13
+    assert [(event.connector, event.new) for event in told] == [("only", "unhealthy")]
+
+
+async def test_a_hub_may_be_connected_again():
+    hub = ConnectorHub(check_interval=10)
+    first, _ = two(hub)
+    for _ in range(2):
+        await hub.connect()
+        await asyncio.sleep(20)
+        await hub.disconnect()
+
+    assert (first.is_connected, first.closed) == (False, 2)
+    assert first.checks > 4
 
 
 async def test_one_that_cannot_connect_disconnects_all_and_tells_of_the_others():
