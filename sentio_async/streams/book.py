@@ -43,7 +43,7 @@ class Book:
         self._asked: dict[Topic, float] = {}
         self._groups: deque[tuple[Topic, ...]] = deque()
         self._confirmed: set[Topic] = set()
-        self._unanswered: set[Topic] = set()
+        self._unanswered: dict[Topic, float] = {}
         self._refused: dict[Topic, str] = {}
 
     @property
@@ -85,7 +85,7 @@ class Book:
         for topic in topics:
             self._wanted[topic] = self._wanted.get(topic, 0) + 1
             self._refused.pop(topic, None)
-            self._unanswered.discard(topic)
+            self._unanswered.pop(topic, None)
 
     def release(self, topics: Iterable[Topic]) -> None:
         """One consumer less."""
@@ -99,7 +99,7 @@ class Book:
 
     def difference(self) -> Difference:
         """What to ask for and what to give up, as things stand."""
-        settled = self._confirmed | self._unanswered | self._refused.keys() | self._asked.keys()
+        settled = self._confirmed.union(self._unanswered, self._refused, self._asked)
         add = tuple(topic for topic in self._wanted if topic not in settled)
         open_ = self._confirmed | self._asked.keys()
         return Difference(add, tuple(sorted(open_ - self._wanted.keys())))
@@ -120,13 +120,13 @@ class Book:
 
         An answer to what was given up since is none: the venue is about to stop sending it.
         """
-        questions = self._asked.keys() | self._unanswered | self._refused.keys()
+        questions = self._asked.keys() | self._unanswered.keys() | self._refused.keys()
         return self._confirm([topic for topic in topics if topic in questions])
 
     def _confirm(self, fresh: list[Topic]) -> list[Topic]:
         for topic in fresh:
             self._asked.pop(topic, None)
-            self._unanswered.discard(topic)
+            self._unanswered.pop(topic, None)
             self._refused.pop(topic, None)
         self._confirmed.update(fresh)
         self._forget_answered()
@@ -155,13 +155,20 @@ class Book:
         return ()
 
     def overdue(self, now: float) -> list[Topic]:
-        """What the venue left without an answer; not asked for again on this connection."""
+        """What the venue left without an answer; not asked for again before ``forgive``."""
         late = [topic for topic, deadline in self._asked.items() if deadline <= now]
         for topic in late:
             del self._asked[topic]
-        self._unanswered.update(late)
+        self._unanswered.update(dict.fromkeys(late, now))
         self._forget_answered()
         return late
+
+    def forgive(self, before: float) -> bool:
+        """Ask again for what was left without an answer before then; whether there is any."""
+        again = [topic for topic, since in self._unanswered.items() if since <= before]
+        for topic in again:
+            del self._unanswered[topic]
+        return bool(again)
 
     def connection_lost(self) -> None:
         """Nothing is confirmed any more, and everything that is wanted still is."""

@@ -50,6 +50,8 @@ class FeedSettings:
     login_timeout: float = 10.0
     answer_timeout: float = 10.0
     """How long the venue may take to confirm a topic."""
+    ask_again_after: float = 60.0
+    """When a topic is asked for again that was left without an answer."""
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
     stable_after: float = 60.0
     """A connection that has lived so long is a good one."""

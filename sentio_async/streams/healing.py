@@ -149,8 +149,10 @@ class Healer:
         assert self._slots is not None
         assert plan.backfill is not None
         settings = self._context.settings
-        async with asyncio.timeout(None if plan.is_essential else settings.hold_at_most):
-            async with self._slots, asyncio.timeout(settings.backfill_timeout):
+        # A long list that nothing goes on without has all the time that there is.
+        patience = settings.hold_at_most if plan.is_essential else settings.backfill_timeout
+        async with asyncio.timeout(settings.hold_at_most):
+            async with self._slots, asyncio.timeout(patience):
                 return await plan.backfill(gap)
 
     async def _hand_on(self, route: Route, gap: Gap, history: Sequence[Any]) -> int:

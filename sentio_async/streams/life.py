@@ -309,6 +309,8 @@ class Life:
             return
         for topic in overdue:
             self._healer.not_sent(topic, _SILENCE)
+        if self._context.book.forgive(now - self._context.settings.ask_again_after):
+            self.sync()
         self._live_if_settled()
         self._owner.changed()
         if self._known_since is not None:

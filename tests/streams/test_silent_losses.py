@@ -190,3 +190,39 @@ async def test_nothing_is_current_from_the_moment_that_something_could_not_be_re
     assert current == [False, True]
     await stream.aclose()
     await feed.aclose()
+
+
+async def test_a_symbol_without_an_answer_is_asked_for_again_after_a_minute():
+    venue, events = Venue(), []
+    feed = a_feed(venue, events=events)
+    await Subscription([(feed, topics("MSFT"))], Policy.DROP_OLDEST, callback=print).ready()
+    venue.unheard = {"AAPL"}
+    stream = Subscription([(feed, topics("AAPL"))], Policy.DROP_OLDEST)
+    stream.start()
+    await asyncio.sleep(60)
+    venue.unheard = set()
+    async with asyncio.timeout(30):
+        await stream.ready()
+
+    assert len(venue.connections) == 1
+    assert len([event for event in events if isinstance(event, reports.TopicRefused)]) == 1
+    await stream.aclose()
+    await feed.aclose()
+
+
+async def test_a_long_list_that_nothing_goes_on_without_has_time():
+    venue, seen = Venue(), []
+
+    async def slowly(gap):
+        await asyncio.sleep(100)
+        return [a_trade(1, gap.to_ns)]
+
+    plan = Plan(slowly, memory=64, at_first=True, is_essential=True, is_unique=True)
+    feed = a_feed(venue, plan=plan)
+    stream = Subscription([(feed, topics("AAPL"))], Policy.KEEP, callback=seen.append)
+    async with asyncio.timeout(101):
+        await stream.ready()
+
+    assert [trade.id for trade in seen] == ["1"]
+    assert len(venue.connections) == 1
+    await feed.aclose()

@@ -34,6 +34,7 @@ _LATE_NS = 15 * MINUTE_NS
 _PATIENCE = {
     "stocks": {"quotes": 60.0, "trades": 120.0, "bars": 180.0, "second_bars": 120.0},
     "indices": {"values": 120.0, "bars": 300.0},
+    "crypto": {"quotes": 120.0, "trades": 900.0, "bars": 900.0},
 }
 _WHOLE_MARKET = {"X:*": "crypto", "C:*": "forex", "O:*": "options", "I:*": "indices"}
 
