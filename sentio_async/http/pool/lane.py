@@ -13,7 +13,7 @@ import httpcore
 
 from sentio_async.http.pool.connection import Connection
 from sentio_async.http.pool.message import Origin, Reply, Request
-from sentio_async.http.pool.opening import Judge, open_connection
+from sentio_async.http.pool.opening import Judge, Lookup, open_connection
 from sentio_async.resilience.window import Priority
 
 __all__ = ["Lane", "closed"]
@@ -65,7 +65,7 @@ class Lane:
         self._limit = limit
         self._keep_alive = keep_alive
         self._tls = tls
-        self._judge = judge
+        self._lookup = Lookup(origin.host, origin.port, judge)
         self._connections: set[Connection] = set()
         # A dict keeps its order: the last one in is the first one out, and any may leave.
         self._idle: dict[Connection, None] = {}
@@ -141,7 +141,7 @@ class Lane:
         connection = Connection(self)
         try:
             await open_connection(
-                connection, self.origin, request, tls=self._tls, judge=self._judge
+                connection, self.origin, request, tls=self._tls, lookup=self._lookup
             )
         except BaseException:
             self._opening -= 1

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import socket
+import time
 import warnings
 from contextlib import asynccontextmanager, contextmanager, suppress
 
@@ -142,3 +143,73 @@ async def test_small_writes_are_sent_at_once():
         ours = connection.transport.get_extra_info("socket")
 
         assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.fixture
+def looked_up(monkeypatch):
+    """Every look-up of a name takes 20 ms; the list of them."""
+    as_ever, asked = socket.getaddrinfo, []
+
+    def slowly(host, *rest, **more):
+        asked.append(host)
+        time.sleep(0.02)
+        return as_ever(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    return asked
+
+
+async def test_a_name_is_looked_up_once_for_all_who_need_it_at_the_same_time(looked_up):
+    async with serving(always(answer(b"hello"))) as server, open_client() as client:
+        pool = client.pool
+        there = Origin("http", "localhost", server.port)
+        leaving = [asyncio.create_task(pool.exchange(there, a_request())) for _ in range(20)]
+        staying = [asyncio.create_task(pool.exchange(there, a_request())) for _ in range(20)]
+        await asyncio.sleep(0.005)
+        for each in leaving:
+            each.cancel()
+        replies = await asyncio.gather(*staying)
+
+        assert [reply.body for reply in replies] == [b"hello"] * 20
+        assert looked_up == ["localhost"]
+        # Later it may be another address.
+        for connection in tuple(pool.lane(there)._connections):
+            connection.end()
+        await pool.exchange(there, a_request())
+        assert len(looked_up) == 2
+
+
+async def test_a_look_up_that_fails_fails_for_all_and_is_done_anew(monkeypatch, looked_up):
+    async with serving(always(answer())) as server, open_client() as client:
+        there = Origin("http", "localhost", server.port)
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "getaddrinfo", lambda *_, **__: _fail())
+            failed = await asyncio.gather(
+                *(client.pool.exchange(there, a_request()) for _ in range(3)),
+                return_exceptions=True,
+            )
+        assert [type(each) for each in failed] == [httpcore.ConnectError] * 3
+        assert (await client.pool.exchange(there, a_request())).status == 200
+
+
+async def test_a_look_up_nobody_waits_for_leaves_no_task(looked_up):
+    async with open_client() as client:
+        there = Origin("http", "localhost", 1)
+        before = asyncio.all_tasks()
+        for turns in (0, 1, 2, 3, 10):
+            asking = asyncio.create_task(client.pool.exchange(there, a_request()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait((asking,))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert asyncio.all_tasks() == before
+
+
+def _fail():
+    raise socket.gaierror(-2, "Name or service not known")
+
+
+def a_request():
+    return Request(REQUEST, waits=Waits(connect=5.0, read=5.0))
