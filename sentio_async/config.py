@@ -12,7 +12,15 @@ from types import NoneType, UnionType
 from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from sentio_async import errors
 from sentio_async.resilience.hedging import HedgePolicy
@@ -47,6 +55,8 @@ def check_url(url: str, *, allow_plain_http: bool = False) -> str:
         raise ValueError("a URL such as https://host is needed")
     if parts.username or parts.password:
         raise ValueError("a URL must not carry a user name or password")
+    if not url.isprintable():
+        raise ValueError("a URL must not contain control characters")
     if parts.scheme == "http" and not (allow_plain_http or is_loopback(parts.hostname)):
         raise ValueError("plain http is for this machine only; use https")
     return url.rstrip("/")
@@ -150,13 +160,10 @@ class ConnectorConfig(BaseModel):
         secrets = (v.get_secret_value() for v in values if isinstance(v, SecretStr))
         return tuple(secret for secret in secrets if secret)
 
-    @field_validator("base_url", "data_url", "webhook_url", check_fields=False)
+    @field_validator("base_url", "data_url", check_fields=False)
     @classmethod
-    def _no_control_characters(cls, value: Any) -> Any:
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if isinstance(text, str) and not text.isprintable():
-            raise ValueError("a URL must not contain control characters")
-        return value
+    def _sound_url(cls, url: str, info: ValidationInfo) -> str:
+        return check_url(url, allow_plain_http=info.data.get("allow_plain_http", False))
 
     @classmethod
     def from_environment(cls, **given: Any) -> Self:

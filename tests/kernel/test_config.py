@@ -222,3 +222,26 @@ def test_a_quota_per_minute_leaves_that_of_the_day_alone(given, expected):
 
 def test_a_limit_per_second_gives_way_to_one_per_minute():
     assert ToyConfig(key="k", requests_per_minute=5).quota([Window(100, 1.0)]) == (Window(5, 60.0),)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("toy.example", "https://host"),
+        ("http://toy.example", "plain http"),
+        ("https://user:secret@toy.example", "user name or password"),
+        ("https://toy.example/\n", "control characters"),
+    ],
+)
+def test_every_vendors_base_url_is_looked_at(url, said):
+    text = problem({"key": "k", "base_url": url})
+
+    assert text.startswith("toy: base_url: ")
+    assert said in text
+    assert url not in text
+
+
+def test_a_base_url_has_no_slash_at_its_end_and_may_be_plain_when_allowed():
+    assert loaded({"key": "k", "base_url": "https://toy.example/v1/"}).base_url[-3:] == "/v1"
+    plain = {"key": "k", "base_url": "http://toy.example", "allow_plain_http": True}
+    assert loaded(plain).base_url == "http://toy.example"

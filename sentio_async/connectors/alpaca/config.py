@@ -10,11 +10,10 @@ import os
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, InstanceOf, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, InstanceOf, SecretStr, field_validator, model_validator
 
 from sentio_async.config import (
     check_stream_url,
-    check_url,
     is_loopback,
     read_hedge,
     stream_url_of,
@@ -93,8 +92,7 @@ class AlpacaConfig(BrokerConfig):
 
     @field_validator("base_url", "data_url")
     @classmethod
-    def _check_url(cls, value: str, info: ValidationInfo) -> str:
-        url = check_url(value, allow_plain_http=info.data.get("allow_plain_http", False))
+    def _without_version(cls, url: str) -> str:
         # Vendors' own variables often end in the version, which every path here has already.
         return url.removesuffix("/v2")
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, InstanceOf, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, InstanceOf, SecretStr, field_validator
 
 from sentio_async.config import (
     ConnectorConfig,
     check_stream_url,
-    check_url,
     is_loopback,
     read_hedge,
     stream_url_of,
@@ -61,11 +60,6 @@ class PolygonConfig(ConnectorConfig):
     """Pages of one walk that are held or under way; 1 asks for none ahead."""
     max_pages: int = Field(default=10_000, ge=1)
     """Pages of one walk after which it is given up as endless."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _check_base_url(cls, value: str, info: ValidationInfo) -> str:
-        return check_url(value, allow_plain_http=info.data.get("allow_plain_http", False))
 
     @field_validator("stream_url")
     @classmethod
