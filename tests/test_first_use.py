@@ -137,6 +137,9 @@ async def test_a_wrong_symbol(exchange, monkeypatch, capsys):
             with pytest.raises(errors.InvalidRequestError) as a_list:
                 data.stream_quotes(["AAPL"])
             assert_clear(a_list.value, ["['AAPL'] is not one", "side by side"], monkeypatch, capsys)
+            with pytest.raises(errors.InvalidRequestError) as no_function:
+                data.on_quotes("AAPL", "MSFT")
+            assert_clear(no_function.value, ["a function comes first"], monkeypatch, capsys)
         with pytest.raises(errors.ConnectorError) as refused:
             await broker.place_order("NOSUCH", 1, "buy")
     assert_clear(refused.value, ["NOSUCH"], monkeypatch, capsys)

@@ -227,14 +227,14 @@ class DataProviderConnector(BaseConnector):
     def _stream(
         self,
         channels: Sequence[str],
-        symbols: Iterable[str],
+        symbols: Iterable[Any],
         policy: Policy,
         *,
         callback: Callback | None = None,
         buffer: int | None = None,
     ) -> Subscription[Any]:
         for each in symbols:
-            if not isinstance(each, str):
+            if isinstance(each, list | tuple | set):
                 raise errors.InvalidRequestError(
                     f"symbol: {each!r} is not one; they stand side by side here, not in a list"
                 )

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Any, Generic, Self, TypeVar, cast
 
+from sentio_async import errors
 from sentio_async.streams.book import Topic
 from sentio_async.streams.consumers import (
     BlockingQueue,
@@ -75,6 +76,9 @@ class Subscription(Generic[R]):
         buffer: int | None = None,
         name: str | None = None,
     ) -> None:
+        if callback is not None and not callable(cast("object", callback)):
+            kind = type(callback).__name__
+            raise errors.InvalidRequestError(f"callback: a function comes first, not a {kind}")
         self._parts = tuple(parts)
         self._has_begun = False
         self._is_closed = False
