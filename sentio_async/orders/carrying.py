@@ -48,14 +48,16 @@ class Carrier:
     def carry(self, entry: Entry) -> None:
         """Begin, and give up waiting when the time is over."""
         self.deadlines.add(entry)
-        entry.task = self._desk.start(self._run(entry))
+        self.resume(entry)
 
     def resume(self, entry: Entry) -> asyncio.Task[None]:
         """Go on with what an earlier life left open; nobody waits for it."""
-        entry.task = self._desk.start(self._run(entry))
-        return entry.task
+        entry.task = task = asyncio.get_running_loop().create_task(self._run(entry))
+        self._desk.tasks.add(task)
+        return task
 
     async def _run(self, entry: Entry) -> None:
+        task = entry.task
         placement = _HOW[entry.intent.kind](self._desk, entry)
         try:
             twins = self._desk.twin_lock(entry)
@@ -72,6 +74,9 @@ class Carrier:
             log.exception("%s: order %s is left to the next start", self._desk.name, entry.id)
             entry.is_ambiguous = True
             self._tell_unknown(entry, str(exc))
+        finally:
+            # A callback would do it too, and take a turn of the loop for each order.
+            self._desk.tasks.discard(task)
 
     # Ending
 

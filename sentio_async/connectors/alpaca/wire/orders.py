@@ -84,7 +84,8 @@ _TIMES = (
     "replaced_at",
 )
 _UNSAID: dict[str, Any] = dict.fromkeys(Order.model_fields)
-_texts = itemgetter("id", "client_order_id", "symbol", "replaces", "replaced_by")
+_texts = itemgetter("id", "client_order_id", "symbol")
+_links = itemgetter("replaces", "replaced_by")
 _TEXT_OR_NONE = {str, NoneType}
 
 
@@ -105,13 +106,7 @@ _given = _Given()
 def read_order(raw: Json) -> Order:
     """An order; the legs, where they were asked for, are orders too."""
     fields = _order_fields(raw)
-    texts = {
-        fields["id"].__class__,
-        fields["client_order_id"].__class__,
-        fields["symbol"].__class__,
-    }
-    links = {fields["replaces"].__class__, fields["replaced_by"].__class__}
-    if texts == {str} and links <= _TEXT_OR_NONE:
+    if {*map(type, _texts(fields))} == {str} and {*map(type, _links(fields))} <= _TEXT_OR_NONE:
         return built(Order, fields, _given[tuple(fields["nanoseconds"])])
     return Order.model_validate(fields)
 
