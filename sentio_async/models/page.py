@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 __all__ = ["Page", "Rows", "SkippedRow"]
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Rows(list[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(Generic[T_co]):
     """Some items, and where the rest is; ``next`` is None on the last page."""
 
-    items: T
+    items: T_co
     next: str | None = None

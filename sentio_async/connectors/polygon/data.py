@@ -191,9 +191,9 @@ class PolygonData(PolygonMarkets, PolygonReference):
         found = wire.latest.gathered(wanted, chunks, answers)
         return wire.latest.with_refused(asked, found)
 
-    async def _ask(self, call: Call[Any]) -> Any:
+    async def _ask(self, call: Call[Any]) -> wire.latest.Answer[Snapshot]:
         """What one packed request says by ticker, or its error."""
-        found: dict[str, Any] = {}
+        found: dict[str, Snapshot | errors.ConnectorError] = {}
         try:
             if not wire.latest.has_pages(call):
                 return wire.latest.by_ticker(await self._session.send(call))

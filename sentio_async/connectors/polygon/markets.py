@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from sentio_async.base import sorted_out
 from sentio_async.connectors.polygon import wire
@@ -20,9 +20,13 @@ from sentio_async.connectors.polygon.values import (
     Summary,
 )
 from sentio_async.connectors.polygon.walking import PolygonSession
-from sentio_async.models import Bar, Batch, OptionSnapshot, Quote, Rows, Snapshot, Trade
+from sentio_async.connectors.polygon.wire.universal import Found
+from sentio_async.http.endpoint import Call
+from sentio_async.models import Bar, Batch, OptionSnapshot, Page, Quote, Rows, Snapshot, Trade
 
 __all__ = ["PolygonMarkets"]
+
+T = TypeVar("T")
 
 
 class PolygonMarkets(PolygonSession):
@@ -122,10 +126,12 @@ class PolygonMarkets(PolygonSession):
         """What a display shows of tickers of any kind: for each its summary or its error."""
         return await self._batch(symbols, wire.universal.summaries)
 
-    async def _batch(self, symbols: Iterable[str], build: Any) -> Batch[Any]:
+    async def _batch(
+        self, symbols: Iterable[str], build: Callable[[Sequence[str]], Call[Page[Found[T]]]]
+    ) -> Batch[T]:
         asked = sorted_out(symbols)
         wanted = [ticker for ticker, refusal in asked.items() if refusal is None]
-        found: dict[str, Any] = {}
+        found: Found[T] = {}
         for chunk in wire.latest.chunks(wanted, self._config.batch_size):
             async for page in self._pages(build(chunk)):
                 found.update(page)

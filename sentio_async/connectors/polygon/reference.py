@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from sentio_async.connectors.polygon import wire
 from sentio_async.connectors.polygon.companies import (
@@ -33,17 +33,20 @@ from sentio_async.connectors.polygon.values import (
     TickerType,
 )
 from sentio_async.connectors.polygon.walking import PolygonSession
-from sentio_async.models import NewsArticle, Rows
+from sentio_async.http.endpoint import Call
+from sentio_async.models import NewsArticle, Page, Rows
 
 __all__ = ["PolygonReference"]
 
-Build = Callable[..., Any]
+T = TypeVar("T")
 
 
 class PolygonReference(PolygonSession):
     """Instruments, exchanges, codes, corporate actions, statements, news."""
 
-    def _all(self, build: Build, limit: int | None, filters: dict[str, Any]) -> AsyncIterator[Any]:
+    def _all(
+        self, build: Callable[..., Call[Page[Rows[T]]]], limit: int | None, filters: dict[str, Any]
+    ) -> AsyncIterator[T]:
         return self._rows(build(limit=limit, **filters), limit)
 
     def iter_tickers(self, *, limit: int | None = None, **filters: Any) -> AsyncIterator[Ticker]:

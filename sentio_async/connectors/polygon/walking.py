@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence, Sized
 from contextlib import aclosing
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from sentio_async.base import DataProviderConnector, about
 from sentio_async.config import ConnectorConfig
@@ -19,39 +19,35 @@ from sentio_async.resilience.limiter import Window
 __all__ = ["PolygonSession"]
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Sized)
 
 # Paid plans have no limit; the vendor asks to stay under 100 a second.
 _ADVISED = (Window(100, 1.0),)
 
 
-class _RowWalk:
+class _RowWalk(Generic[S]):
     """The calls for the pages of a list, until there are enough rows."""
 
-    def __init__(self, call: Call[Any], *, max_pages: int, limit: int | None) -> None:
+    def __init__(self, call: Call[Page[S]], *, max_pages: int, limit: int | None) -> None:
         self._call = call
         self._walk = wire.Walk(call, max_pages=max_pages)
         self._left = limit
 
-    def first(self) -> Call[Any] | None:
+    def first(self) -> Call[Page[S]] | None:
         return None if self._left == 0 else self._call
 
-    def peek(self, call: Call[Any], body: bytes) -> Call[Any] | None:
+    def peek(self, call: Call[Page[S]], body: bytes) -> Call[Page[S]] | None:
         # How many rows a page has is not known before it is decoded.
         url = text_near_the_end(body, b"next_url") if self._left is None else None
         target = wire.next_target(url)
         return None if target is None else self._walk.peek(call, target)
 
-    def next(self, call: Call[Any], page: Any) -> Call[Any] | None:
-        found = _page_in(page)
+    def next(self, call: Call[Page[S]], page: Page[S]) -> Call[Page[S]] | None:
         if self._left is not None:
-            self._left -= len(found.items)
+            self._left -= len(page.items)
             if self._left <= 0:
                 return None
-        return self._walk.next(call, found.next)
-
-
-def _page_in(answer: Any) -> Page[Any]:
-    return answer if isinstance(answer, Page) else Page(answer)
+        return self._walk.next(call, page.next)
 
 
 class PolygonSession(DataProviderConnector):
@@ -74,19 +70,22 @@ class PolygonSession(DataProviderConnector):
         await self._session.send(wire.status.market_status())
         return None
 
-    async def _pages(self, call: Call[Any], limit: int | None = None) -> AsyncGenerator[Any, None]:
+    async def _pages(
+        self, call: Call[Page[S]], limit: int | None = None
+    ) -> AsyncGenerator[S, None]:
         """Page after page; a failure on any of them is raised, never an end.
 
-        An answer that has no pages is the only one.  Once there are ``limit`` rows, or more, no
-        further page is asked for.
+        Once there are ``limit`` rows, or more, no further page is asked for.
         """
         walk = _RowWalk(call, max_pages=self._config.max_pages, limit=limit)
         send, at_once = self._session.send, self._config.pages_at_once
         async with aclosing(pages_of(send, walk, at_once=at_once, clock=self._clock)) as answers:
             async for answer in answers:
-                yield _page_in(answer).items
+                yield answer.items
 
-    async def _rows(self, call: Call[Page[Any]], limit: int | None = None) -> AsyncIterator[Any]:
+    async def _rows(
+        self, call: Call[Page[Sequence[T]]], limit: int | None = None
+    ) -> AsyncIterator[T]:
         """Row after row, at most ``limit``; no page is asked for that is not needed."""
         left = limit
         async with aclosing(self._pages(call, limit)) as pages:

@@ -46,6 +46,7 @@ from sentio_async.models import (
 
 __all__ = [
     "UNIVERSAL_LIMIT",
+    "Found",
     "index_values",
     "option_chain",
     "option_snapshot",
@@ -58,6 +59,7 @@ UNIVERSAL_LIMIT = 250
 
 T = TypeVar("T")
 Found = dict[str, T | errors.ConnectorError]
+"""What was found of each ticker, or its error."""
 
 _INDICES = ranges("ticker")
 _BY_TICKER = ranges("ticker") | {"type"}
