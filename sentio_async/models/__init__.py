@@ -28,6 +28,7 @@ from sentio_async.models.notices import (
     TradeNotice,
 )
 from sentio_async.models.page import Page, Rows, SkippedRow
+from sentio_async.models.timeframe import Timeframe
 from sentio_async.models.reference import (
     Activity,
     Asset,
@@ -118,6 +119,7 @@ __all__ = [
     "StopLoss",
     "TakeProfit",
     "TimeInForce",
+    "Timeframe",
     "Trade",
     "TradeNotice",
     "TradingDay",
