@@ -16,7 +16,7 @@ import httpcore
 import httptools
 
 from sentio_async import errors
-from sentio_async.http.pool.incoming import Incoming
+from sentio_async.http.pool.incoming import BUFFER, Incoming
 from sentio_async.http.pool.message import Reply, Request
 from sentio_async.http.pool.stream import Stream
 from sentio_async.http.pool.strict import ANNOUNCES, ENDS_OF_LINES, FIRST_BYTE, not_http
@@ -244,6 +244,8 @@ class Connection(Incoming, asyncio.BufferedProtocol):
                 return
             self._is_reusable = False
         if self._is_complete:
+            if nbytes == BUFFER:
+                self._is_reusable = False
             self._finish()
         else:
             self._check_progress()

@@ -19,14 +19,18 @@ from sentio_async.http.pool.strict import (
     refused,
 )
 
-__all__ = ["AT_ONCE", "LARGE", "Incoming"]
+__all__ = ["AT_ONCE", "BUFFER", "LARGE", "Incoming"]
 
 _FINAL = 200
 """Smaller statuses only announce an answer."""
 _FIRST = 100
 _WITHOUT_BODY = (204, 304)
+BUFFER = 64 * 1024
+"""The size of the buffer that all share.  When it is full, TLS may hold more than any socket shows."""
 LARGE = 64 * 1024
 """If more than this is still to come of a body, it goes straight to its place."""
+_END = 16 * 1024
+"""So much of it goes the common way, to see whether anything comes after it."""
 AT_ONCE = 4 * 1024 * 1024
 """Room is made for so much before it comes, and then for as much again as has come: a server may
 promise anything."""
@@ -120,19 +124,30 @@ class Incoming:
             self._make_room()
 
     def _make_room(self) -> None:
-        body = bytearray(self._size + min(self._coming, max(AT_ONCE, self._size)))
-        body[: self._size] = self._body
-        self._body, self._into = body, memoryview(body)[self._size :]
+        size, coming = self._size, self._coming
+        body = cast("bytearray", self._body)
+        if size == len(body):
+            body = bytearray(size + min(coming, max(AT_ONCE, size)))
+            body[:size] = self._body
+            self._body = body
+        until = min(len(body), size + coming - _END)
+        self._into = memoryview(body)[size:until] if size < until else self._buffer
 
     def _take(self, nbytes: int) -> None:
-        """So many bytes have come to their place."""
-        self._size += nbytes
-        self._coming -= nbytes
-        self._into = self._into[nbytes:]
+        """So many bytes have come to their place, or by the common way."""
+        size, into = self._size, self._into
+        taken = min(nbytes, self._coming)
+        if into is self._buffer:
+            cast("bytearray", self._body)[size : size + taken] = into[:taken]
+        else:
+            self._into = into[taken:]
+        self._size += taken
+        self._coming -= taken
         if not self._coming:
             # The old parser waits for what it never gets.
             self._parser = httptools.HttpResponseParser(self)
             self._into, self._is_complete = self._buffer, True
+            self._is_reusable = self._is_reusable and taken == nbytes
 
     def _show_head(self) -> None:
         """Tell whoever waits for the head, and not for the body, that it is whole."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 
+from sentio_async.http.pool.incoming import BUFFER
 from sentio_async.http.pool.lane import Lane, closed
 from sentio_async.http.pool.message import Origin, Reply, Request
 from sentio_async.http.pool.opening import Judge
 
 __all__ = ["Pool"]
 
-BUFFER = 64 * 1024
 MOST_ORIGINS = 256
 """With more than these, those where nothing is under way are forgotten, their sockets closed."""
 _LOOK = 0.01
