@@ -28,7 +28,6 @@ from sentio_async.models.notices import (
     TradeNotice,
 )
 from sentio_async.models.page import Page, Rows, SkippedRow
-from sentio_async.models.timeframe import Timeframe
 from sentio_async.models.reference import (
     Activity,
     Asset,
@@ -40,6 +39,7 @@ from sentio_async.models.reference import (
     TradingDay,
     Watchlist,
 )
+from sentio_async.models.timeframe import Timeframe
 from sentio_async.models.trading import (
     Account,
     CancelResult,
