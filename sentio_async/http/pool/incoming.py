@@ -26,7 +26,7 @@ _FINAL = 200
 _FIRST = 100
 _WITHOUT_BODY = (204, 304)
 BUFFER = 64 * 1024
-"""The size of the buffer that all share.  When it is full, TLS may hold more than any socket shows."""
+"""The size of the buffer that all share.  When it is full, TLS may hold more than sockets show."""
 LARGE = 64 * 1024
 """If more than this is still to come of a body, it goes straight to its place."""
 _END = 16 * 1024
