@@ -127,7 +127,7 @@ class ConnectorFactory:
         return found
 
     @classmethod
-    def _register(cls, role: Role, name: str, connector: Any, base: type[BaseConnector]) -> None:
+    def _register(cls, role: Role, name: str, connector: object, base: type[BaseConnector]) -> None:
         if not (isinstance(connector, type) and issubclass(connector, base)):
             raise errors.ConfigurationError(f"{name}: a subclass of {base.__name__} is needed")
         cls._registered[role, name.strip().lower()] = connector

@@ -11,7 +11,9 @@ import typer
 from sentio_async import errors
 
 if TYPE_CHECKING:
+    from sentio_async.models.trading import Order
     from sentio_async.orders.entry import Entry
+    from sentio_async.orders.sqlite_journal import SqliteJournal
 
 Journal = Annotated[Path, typer.Argument(help="The file of the setting `journal`.")]
 Id = Annotated[str, typer.Argument(help="The id that `list` shows.")]
@@ -78,7 +80,7 @@ def resume(journal: Journal) -> None:
     print("resumed")
 
 
-def _ready(journal: Path) -> Any:
+def _ready(journal: Path) -> "SqliteJournal":
     from sentio_async.orders.sqlite_journal import SqliteJournal, read_journal
 
     # A slip in the path must not look like a halt.
@@ -121,7 +123,7 @@ async def _settle(path: Path, id: str, placed: str) -> str:
     return f"{id}: {'placed as ' + placed if placed else 'not placed'}"
 
 
-def _as_placed(entry: "Entry", order_id: str) -> Any:
+def _as_placed(entry: "Entry", order_id: str) -> "Order":
     """The order as it was asked for; what became of it since is read at the next start."""
     from decimal import Decimal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sentio_async import errors
 from sentio_async.base import check_symbol
@@ -19,6 +19,7 @@ from sentio_async.resilience.coalescing import Coalescer
 __all__ = ["AlpacaLatest"]
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Quote | Trade | Bar | Snapshot)
 
 _CALLS_KEPT, _LISTS_KEPT = 1_000, 32
 
@@ -118,16 +119,15 @@ class AlpacaLatest(AlpacaDataExtras):
     async def _snapshot_alone(self, symbol: str) -> Snapshot:
         if kind_of(symbol) is Kind.OPTION:
             return (await self.get_snapshots([symbol]))[symbol]
-        found: Snapshot = await self._one(symbol, self._sources.snapshot(symbol))
-        return found
+        return await self._one(symbol, self._sources.snapshot(symbol))
 
-    async def _one(self, symbol: str, call: Call[Any]) -> Any:
+    async def _one(self, symbol: str, call: Call[R | Batch[R] | None]) -> R:
         try:
             found = await self._session.send(call)
         except errors.APIError as exc:
             raise_about(symbol, exc)
             raise
-        if found.__class__ is Batch:
+        if isinstance(found, Batch):
             found = next((found[name] for name in found), None)
         if found is None:
             raise not_found(symbol)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import ClassVar, TypedDict, Unpack
 
 from sentio_async import errors
 from sentio_async.base import Capability, NotificationConnector
@@ -197,7 +197,11 @@ class EmailNotifier(NotificationConnector):
         return False
 
     async def _run(
-        self, attempt: Any, operation: str, timeout: float | None, is_repeatable: bool
+        self,
+        attempt: Callable[[float], Awaitable[None]],
+        operation: str,
+        timeout: float | None,
+        is_repeatable: bool,
     ) -> errors.ConnectorError | None:
         """Run it through the pipeline; the error that ended it, or None."""
         work = Work(connector=self.name, operation=operation, repeatable=is_repeatable)

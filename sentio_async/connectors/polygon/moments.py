@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sentio_async import errors
@@ -54,7 +53,7 @@ def ns_by_size(value: int | None) -> int | None:
     return value * (1_000_000 if value < 100_000_000_000_000 else 1_000)
 
 
-def whole_ns(value: Any) -> int:
+def whole_ns(value: object) -> int:
     """A time that is nanoseconds already; raises DecodeError for what cannot be one."""
     if not isinstance(value, int) or not 0 <= value <= MAX_NS:
         raise errors.DecodeError(f"a time is needed, not {str(value)[:40]!r}")
@@ -85,7 +84,7 @@ def milliseconds(moment: Moment) -> str:
     return moment.isoformat() if isinstance(moment, date) else str(given_ns(moment) // 1_000_000)
 
 
-def given_ns(moment: Any) -> int:
+def given_ns(moment: object) -> int:
     """Nanoseconds as a caller gave them; InvalidRequestError for what is no time."""
     if isinstance(moment, bool) or not isinstance(moment, int):
         raise errors.InvalidRequestError(

@@ -13,6 +13,7 @@ import hmac
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -93,7 +94,7 @@ def _envelope(kind: str, at: datetime, data: Json) -> Json:
     return {"type": kind, "timestamp": _utc(at), "data": data}
 
 
-def _amount(value: Any) -> str | None:
+def _amount(value: Decimal | None) -> str | None:
     return None if value is None else format(value, "f")
 
 

@@ -127,19 +127,19 @@ class Sources:
             return data_crypto.crypto_snapshots(symbols, location=self.crypto)
         return data_stocks.snapshots(symbols, feed=self.stocks)
 
-    def quote(self, symbol: str) -> Call[Any]:
-        """The latest quote of one symbol: a ``Quote`` or None, or a batch of one."""
+    def quote(self, symbol: str) -> Call[Quote | Batch[Quote] | None]:
+        """The latest quote of one symbol: alone, or in a batch."""
         if kind_of(symbol) is Kind.STOCK:
             return data_stock.latest_quote_of(symbol, feed=self.stocks)
         return self.quotes([symbol])
 
-    def trade(self, symbol: str) -> Call[Any]:
+    def trade(self, symbol: str) -> Call[Trade | Batch[Trade] | None]:
         """The latest trade of one symbol, as ``quote``."""
         if kind_of(symbol) is Kind.STOCK:
             return data_stock.latest_trade_of(symbol, feed=self.stocks)
         return self.trades([symbol])
 
-    def bar(self, symbol: str) -> Call[Any]:
+    def bar(self, symbol: str) -> Call[Bar | Batch[Bar] | None]:
         """The latest minute bar of one symbol, as ``quote``."""
         if kind_of(symbol) is Kind.STOCK:
             return data_stock.latest_bar_of(symbol, feed=self.stocks)

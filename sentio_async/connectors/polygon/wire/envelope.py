@@ -105,7 +105,7 @@ def number(value: Any) -> float:
     return found
 
 
-def next_target(url: Any) -> str | None:
+def next_target(url: object) -> str | None:
     """Path and query of ``next_url``; its host is never used, so no key goes there."""
     if url is None or url == "":
         return None

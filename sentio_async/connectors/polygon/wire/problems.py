@@ -51,7 +51,7 @@ def find_failure(decoded: Json) -> Problem | None:
     return Problem(text, code=status, details=_details(body), kind=_kind(status, text))
 
 
-def item_error(code: Any, message: Any, symbol: str) -> errors.ConnectorError:
+def item_error(code: object, message: object, symbol: str) -> errors.ConnectorError:
     """The error of one symbol in an answer about many."""
     text = f"{symbol}: {message or code}"
     match code:
@@ -86,7 +86,7 @@ def _text(body: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _word(value: Any) -> str | None:
+def _word(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 

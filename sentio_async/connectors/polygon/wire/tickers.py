@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sentio_async import errors
 from sentio_async.base.connector import check_symbol as checked
@@ -51,7 +51,7 @@ def all_checked(tickers: Iterable[str] | None) -> str | None:
     return ",".join(map(checked, names))
 
 
-def check_about(ticker: str, named: Any) -> None:
+def check_about(ticker: str, named: object) -> None:
     """Raise DecodeError when an answer names another ticker than the one asked for.
 
     The vendor writes pairs as ``X:BTCUSD``, ``BTC-USD`` and ``EUR/USD``, and may leave out the

@@ -198,7 +198,7 @@ def _by_symbol(raw: Json, read: Callable[[Any], T]) -> Page[Found[T]]:
     return Page(found, next_target(raw.get("next_url")))
 
 
-def _symbol_of(row: Any) -> str:
+def _symbol_of(row: object) -> str:
     if not isinstance(row, Mapping):
         raise errors.DecodeError(f"results: an object is needed, not {type(row).__name__}")
     details = row.get("details")
