@@ -143,10 +143,12 @@ async def test_headers_that_drip_end_with_the_deadline():
         ("chunks of two bytes", b"2\r\nab\r\n"),
         ("a chunk extension", b"x" * 8),
         ("a trailer", b"y" * 8),
+        ("trailers", b"a:b\r\n" * 2),
     ],
 )
 async def test_endless_framing_costs_little_memory_and_ends(kind, endless):
     starts = {"a chunk extension": b"2;e=", "a trailer": b"0\r\nx-more: "}
+    starts["trailers"] = b"%x\r\n%b\r\n0\r\n" % (MEGABYTE // 2, bytes(MEGABYTE // 2))
 
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")

@@ -5,6 +5,7 @@ The parser is in its strict mode, and watched all the same: see ``strict``.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import cast
 
 import httptools
@@ -27,6 +28,8 @@ _FIRST = 100
 _WITHOUT_BODY = (204, 304)
 BUFFER = 64 * 1024
 """The size of the buffer that all share.  When it is full, TLS may hold more than sockets show."""
+_NOWHERE: deque[object] = deque(maxlen=0)
+"""Where trailers go: a server may send as many as a body has bytes."""
 LARGE = 64 * 1024
 """If more than this is still to come of a body, it goes straight to its place."""
 _END = 16 * 1024
@@ -179,7 +182,7 @@ class Incoming:
                 raise refused("a status that means nothing")
             return
         self._status, self._has_head = status, True
-        self._fields, self._lines = self._lines, []
+        self._fields, self._lines = self._lines, cast("Fields", _NOWHERE)
         request = self._request
         is_head = request is not None and request.method == "HEAD"
         if is_head or status in _WITHOUT_BODY:
