@@ -180,8 +180,10 @@ class Limiter:
 
     def _too_long(self, wait: float) -> errors.RateLimitError:
         limits = ", ".join(f"{log.limit} per {log.span - self._padding:g} s" for log in self._logs)
+        if self._time() + wait < self._blocked_until + _LEAST_DELAY:
+            limits = "the vendor has asked for a pause"
         return errors.RateLimitError(
-            f"{self.name or 'limiter'}: {limits or 'blocked'}; a wait of {wait:.3f} s does not fit",
+            f"{self.name or 'limiter'}: {limits}; a wait of {wait:.3f} s does not fit",
             retry_after=max(wait, 0.0),
             scope=self.name or None,
             outcome=errors.Outcome.NOT_SENT,

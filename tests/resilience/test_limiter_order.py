@@ -133,7 +133,9 @@ async def test_a_limiter_without_a_name_or_windows_says_so():
     with pytest.raises(errors.RateLimitError) as caught:
         await limiter.acquire(deadline=1.0)
 
-    assert caught.value.message == "limiter: blocked; a wait of 5.000 s does not fit"
+    assert caught.value.message == (
+        "limiter: the vendor has asked for a pause; a wait of 5.000 s does not fit"
+    )
     assert caught.value.scope is None
 
 
@@ -244,3 +246,15 @@ async def test_a_decorated_function_goes_in_the_order_of_its_priority():
     )
 
     assert done == [("first", 0.0), ("order", 10.0), ("quote", 20.0), ("history", 30.0)]
+
+
+async def test_who_must_wait_is_told_for_what():
+    limiter = Limiter([Window(10, 1.0), Window(1, 600.0)], padding=0.0)
+    limiter.block(5.0)
+    with pytest.raises(errors.RateLimitError, match="asked for a pause; a wait of 5"):
+        await limiter.acquire(deadline=now() + 1.0)
+
+    await limiter.acquire()
+    limiter.block(5.0)
+    with pytest.raises(errors.RateLimitError, match="1 per 600 s; a wait of 600"):
+        await limiter.acquire(deadline=now() + 1.0)
