@@ -9,12 +9,10 @@ from typing import TypeVar
 from sentio_async import errors
 from sentio_async.base.connector import sorted_out
 from sentio_async.connectors.alpaca.wire.data_routes import pack
-from sentio_async.http.endpoint import Call
-from sentio_async.http.session import Session
 from sentio_async.models import Batch
 from sentio_async.resilience.batch import gather_batches
 
-__all__ = ["MOST_DROPPED", "ask_about", "not_found", "raise_about", "send_about"]
+__all__ = ["MOST_DROPPED", "ask_about", "not_found", "raise_about"]
 
 T = TypeVar("T")
 
@@ -101,15 +99,6 @@ async def _ask_dropping(
         else:
             return {**results, **found.to_dict()} if results else found.to_dict()
     return results
-
-
-async def send_about(session: Session, call: Call[T], symbol: str) -> T:
-    """The answer about one symbol; Alpaca's words for an unknown one become our error."""
-    try:
-        return await session.send(call)
-    except errors.APIError as exc:
-        raise_about(symbol, exc)
-        raise
 
 
 def raise_about(symbol: str, exc: errors.APIError) -> None:

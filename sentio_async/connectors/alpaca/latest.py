@@ -10,6 +10,7 @@ from sentio_async import errors
 from sentio_async.base import check_symbol
 from sentio_async.connectors.alpaca.batches import ask_about, not_found, raise_about
 from sentio_async.connectors.alpaca.data_extras import AlpacaDataExtras
+from sentio_async.connectors.alpaca.wire.data_answers import check_about
 from sentio_async.connectors.alpaca.wire.data_routes import Kind, Sources, kind_of
 from sentio_async.connectors.alpaca.wire.data_rows import as_snapshots
 from sentio_async.http.endpoint import Call
@@ -131,6 +132,5 @@ class AlpacaLatest(AlpacaDataExtras):
             found = next((found[name] for name in found), None)
         if found is None:
             raise not_found(symbol)
-        if found.symbol != symbol and found.symbol.upper() != symbol.upper():
-            raise errors.DecodeError(f"asked about {symbol}, the answer is about {found.symbol}")
+        check_about(symbol, found.symbol)
         return found

@@ -7,8 +7,10 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from sentio_async import errors
 from sentio_async.clock import Clock
-from sentio_async.connectors.alpaca.batches import send_about
+from sentio_async.connectors.alpaca.batches import raise_about
+from sentio_async.connectors.alpaca.wire.data_answers import check_about
 from sentio_async.connectors.alpaca.wire.data_api import Span
 from sentio_async.connectors.alpaca.wire.data_pages import SpanPages
 from sentio_async.http.ahead import pages_of, text_near_the_end
@@ -68,12 +70,23 @@ class Walks:
     ) -> AsyncGenerator[Page[T], None]:
         """Every page; an error on the way is raised, not taken for the end.
 
-        With ``symbol``, Alpaca's words for an unknown one become that symbol's error.
+        With ``symbol``, Alpaca's words for an unknown one become that symbol's error, and rows of
+        another one are refused.
         """
-        session = self._session
-        send = session.send if symbol is None else partial(send_about, session, symbol=symbol)
+        send = self._session.send if symbol is None else partial(self._send_about, symbol)
         walk = _SpanWalk(ask, pages, count)
         return pages_of(send, walk, at_once=self._at_once, clock=self._clock)
+
+    async def _send_about(self, symbol: str, call: Call[Page[T]]) -> Page[T]:
+        try:
+            page = await self._session.send(call)
+        except errors.APIError as exc:
+            raise_about(symbol, exc)
+            raise
+        by_symbol: Any = page.items
+        for named in by_symbol:
+            check_about(symbol, named)
+        return page
 
     async def rows(
         self, ask: Callable[[Span], Call[Page[Rows[T]]]], pages: SpanPages

@@ -142,6 +142,65 @@ async def test_pages_that_go_in_a_circle_are_an_error(data, alpaca):
     assert route.call_count == 2
 
 
+ANOTHER = {"symbol": "MSFT", "next_page_token": None}
+TRADE = {"t": "2026-03-02T15:04:05Z", "p": 10, "s": 1, "x": "V"}
+
+
+async def all_of(rows):
+    return [row async for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "ask"),
+    [
+        (
+            "/v2/stocks/AAPL/quotes/latest",
+            {"quote": QUOTE, **ANOTHER},
+            lambda d: d.get_quote("AAPL"),
+        ),
+        (
+            "/v2/stocks/AAPL/trades/latest",
+            {"trade": TRADE, **ANOTHER},
+            lambda d: d.get_trade("AAPL"),
+        ),
+        (
+            "/v2/stocks/AAPL/snapshot",
+            {"latestQuote": QUOTE, **ANOTHER},
+            lambda d: d.get_snapshot("AAPL"),
+        ),
+        (
+            "/v2/stocks/AAPL/bars",
+            {"bars": [BAR], **ANOTHER},
+            lambda d: d.get_bars("AAPL", "1Min", start="2026-03-02"),
+        ),
+        (
+            "/v2/stocks/AAPL/trades",
+            {"trades": [TRADE], **ANOTHER},
+            lambda d: all_of(d.iter_trades("AAPL", start="2026-03-02")),
+        ),
+        (
+            "/v1beta3/crypto/us/bars",
+            {"bars": {"ETH/USD": [BAR]}, "next_page_token": None},
+            lambda d: all_of(d.iter_bars("BTC/USD", "1Min", start="2026-03-02")),
+        ),
+    ],
+)
+async def test_an_answer_about_another_symbol_is_no_answer(data, alpaca, path, body, ask):
+    alpaca.get(path).respond(json=body)
+
+    with pytest.raises(
+        errors.DecodeError, match=r"asked about \S+, the answer is about (MSFT|ETH)"
+    ):
+        await ask(data)
+
+
+@pytest.mark.parametrize("named", [{"symbol": "AAPL"}, {"symbol": "aapl"}, {}])
+async def test_a_snapshot_may_leave_out_whose_it_is(data, alpaca, named):
+    alpaca.get("/v2/stocks/aapl/snapshot").respond(json={"latestQuote": QUOTE, **named})
+
+    assert (await data.get_snapshot("aapl")).quote.bid == 9.9
+
+
 async def test_bars_of_many_symbols_may_start_and_end_in_the_middle_of_a_page(data, alpaca):
     later = {**BAR, "t": "2026-03-02T15:05:00Z"}
     pages = [

@@ -17,6 +17,7 @@ from sentio_async.connectors.alpaca.wire.data_rows import History, Latest
 from sentio_async.models import SkippedRow
 
 __all__ = [
+    "check_about",
     "decode_as",
     "history",
     "history_of_one",
@@ -149,6 +150,12 @@ def latest_map(row: type[msgspec.Struct]) -> Callable[[bytes], Latest]:
             return _by_symbol(table, one, None)
 
     return decode
+
+
+def check_about(symbol: str, named: str) -> None:
+    """Raise DecodeError when an answer is about another symbol than the one asked for."""
+    if named != symbol and named.upper() != symbol.upper():
+        raise errors.DecodeError(f"asked about {symbol}, the answer is about {named}")
 
 
 def refuse_words(table: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from sentio_async.connectors.alpaca.wire import data_rows as rows
 from sentio_async.connectors.alpaca.wire.data_answers import (
+    check_about,
     decode_as,
     history_of_one,
     latest_of_one,
@@ -59,7 +60,8 @@ def read_snapshot(
     raw: rows.Latest, *, symbol: str, feed: rows.Feed = rows.ANY_FEED
 ) -> Batch[Snapshot]:
     """The snapshot under the symbol asked for, which the answer may leave out."""
-    (snapshot,) = raw.rows.values()
+    ((named, snapshot),) = raw.rows.items()
+    check_about(symbol, named or symbol)
     return rows.snapshots(rows.Latest({symbol: snapshot}), feed=feed)
 
 
