@@ -257,13 +257,29 @@ class Limiter:
     def give_back(self, permit: Permit) -> None:
         """The request was never sent: its slots are free again.  Twice does nothing."""
         now = self._time()
+        self._free(permit, now)
+        if self._waiting and now >= self._blocked_until:
+            self._pump()
+
+    def _free(self, permit: Permit, now: float) -> None:
         for log in self._logs:
             log.trim(now)
             if permit.at + log.span > now:
                 log.used -= permit.cost
         permit.cost = 0
-        if self._waiting and now >= self._blocked_until:
+
+    def renew(self, permit: Permit, priority: Priority, now: float) -> Permit | None:
+        """The same slots counted from ``now`` on, for a request that could not leave at once.
+
+        None when they are not free now; the permit is given back.
+        """
+        cost = permit.cost
+        self._free(permit, now)
+        if self._fits(cost, priority, now):
+            return self._admit(cost, now)
+        if self._waiting:
             self._pump()
+        return None
 
     def observe(
         self,

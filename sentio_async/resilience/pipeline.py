@@ -63,6 +63,9 @@ class Work:
     bucket: str = "default"
 
 
+_AT_ONCE = 0.02
+"""Seconds between leave and leaving that the padding of a limiter covers."""
+
 _Held = tuple[Permit, BreakerPermit | None]
 """What an attempt holds, besides its place in the bulkhead."""
 
@@ -230,13 +233,7 @@ class Pipeline:
         if this.begun >= until:
             raise _no_time()
         self.breaker.peek()
-        priority = work.priority
-        permit = await self.limiter.acquire(work.cost, priority=priority, deadline=until)
-        try:
-            await self.bulkhead.acquire(priority=priority, deadline=until)
-        except BaseException:
-            self.limiter.give_back(permit)
-            raise
+        permit = await self._admitted(work, until)
         leave = None
         this = _Try(this.number, self._time())
         try:
@@ -251,6 +248,28 @@ class Pipeline:
         self.bulkhead.release()
         self._attempt_ended(work, this, None)
         return value
+
+    async def _admitted(self, work: Work, until: float) -> Permit:
+        """Quota and a place.
+
+        Whoever has waited for a place is counted from now on: after a time in which nothing moved,
+        quotas of several windows would leave at once.
+        """
+        limiter, bulkhead, priority = self.limiter, self.bulkhead, work.priority
+        while True:
+            permit = await limiter.acquire(work.cost, priority=priority, deadline=until)
+            try:
+                await bulkhead.acquire(priority=priority, deadline=until)
+            except BaseException:
+                limiter.give_back(permit)
+                raise
+            now = self._time()
+            if now - permit.at <= _AT_ONCE:
+                return permit
+            renewed = limiter.renew(permit, priority, now)
+            if renewed is not None:
+                return renewed
+            bulkhead.release()
 
     def _came_back(self, held: _Held, work: Work, this: _Try, error: BaseException) -> None:
         """An attempt has failed: what it took is given back."""
