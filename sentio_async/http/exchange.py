@@ -1,9 +1,9 @@
 """One request and its answer: straight through our pool, or through httpx's door.
 
-Through httpx a request runs in a task of its own that nobody cancels: httpx 0.28 loses pool slots
-for ever when a request is cancelled under contention.  Our pool loses nothing, so a read needs no
-task there; a write has one all the same, so that its outcome is seen when its caller leaves, unless
-its caller is such a task itself.
+Through httpx a request runs in a task of its own that nobody cancels while it may still end: httpx
+0.28 loses pool slots for ever when a request is cancelled under contention.  Our pool loses nothing,
+so a read needs no task there; a write has one all the same, so that its outcome is seen when its
+caller leaves, unless its caller is such a task itself.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ from sentio_async.http.problems import Evidence, forget_frames, from_exception
 __all__ = ["Outgoing", "exchange"]
 
 OnLeft = Callable[[asyncio.Task[Any]], None]
+
+GRACE = 30.0
+"""So long after its time a request through somebody else's client is cancelled, in seconds: some
+keep to no timeout, and it holds its place until it ends."""
 
 _log = logging.getLogger("sentio_async")
 
@@ -92,13 +96,16 @@ def _look_at(task: asyncio.Task[Any]) -> None:
 async def _outlast(
     task: asyncio.Task[Answer], expires_at: float, evidence: Evidence, on_left: OnLeft
 ) -> Answer:
-    left = expires_at - asyncio.get_running_loop().time()
+    loop = asyncio.get_running_loop()
+    left = expires_at - loop.time()
     try:
         # Unlike wait_for, wait never cancels what it waits for.
         done, _ = await asyncio.wait((task,), timeout=max(0.0, left))
     finally:
         if not task.done():
             on_left(task)
+            end = loop.call_at(expires_at + GRACE, task.cancel)
+            task.add_done_callback(lambda _: end.cancel())
     if not done:
         raise _late(evidence.outcome)
     return task.result()

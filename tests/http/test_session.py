@@ -15,6 +15,7 @@ from sentio_async import errors
 from sentio_async.connectors.polygon.data import PolygonData
 from sentio_async.errors import Outcome
 from sentio_async.events import CallEnded, LimitObserved, RowSkipped
+from sentio_async.http import exchange
 from sentio_async.http.answer import Answer
 from sentio_async.http.auth import BearerAuth, HeaderAuth
 from sentio_async.http.client import Resources
@@ -487,6 +488,32 @@ async def test_the_habits_of_a_users_client_are_not_taken_over():
 
     assert len(server.requests) == 1
     assert "authorization" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize("leave", ["in time", "early"])
+async def test_a_client_that_keeps_to_no_timeout_costs_no_place_for_ever(monkeypatch, leave):
+    monkeypatch.setattr(exchange, "GRACE", 0.05)
+    hang = True
+
+    async def handle(request):
+        if hang:
+            await asyncio.Event().wait()
+        return httpx.Response(200, content=b"{}")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
+        session, resources = a_session("https://api.test", client=client, max_in_flight=4)
+        calls = [asyncio.create_task(session.send(thing(), timeout=0.05)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        if leave == "early":
+            for call in calls:
+                call.cancel()
+        await asyncio.wait(calls)
+        assert session.in_flight == 3
+        await asyncio.sleep(0.12)
+        hang = False
+
+        assert (session.in_flight, len(resources.tasks)) == (0, 0)
+        assert await session.send(thing()) == {}
 
 
 async def test_a_client_that_the_user_has_closed_is_named():
