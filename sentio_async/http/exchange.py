@@ -1,9 +1,9 @@
 """One request and its answer: straight through our pool, or through httpx's door.
 
 Through httpx a request runs in a task of its own that nobody cancels while it may still end: httpx
-0.28 loses pool slots for ever when a request is cancelled under contention.  Our pool loses nothing,
-so a read needs no task there; a write has one all the same, so that its outcome is seen when its
-caller leaves, unless its caller is such a task itself.
+0.28 loses pool slots for ever when a request is cancelled under contention.  Our pool loses
+nothing, so a read needs no task there; a write has one all the same, so that its outcome is seen
+when its caller leaves, unless its caller is such a task itself.
 """
 
 from __future__ import annotations
