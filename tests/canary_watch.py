@@ -19,7 +19,8 @@ def forms_of(secret):
     """How a secret may be written: plain, in a repr, percent-encoded, inside longer base64."""
     raw = secret.encode()
     found = {secret, repr(secret)[1:-1], quote(secret), quote(secret, safe=""), quote_plus(secret)}
-    found |= {quote(secret, safe=":/?&="), raw.hex()}
+    found |= {quote(secret, safe=safe) for safe in (":/?&=", ":", ",:/", ":@,=+$!*'()")}
+    found.add(raw.hex())
     for before in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             # The characters on the edges also hold bits of the neighbours.

@@ -15,7 +15,6 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 __all__ = ["REDACTED", "Hidden", "Redactor", "install_log_filters", "redactor"]
 
@@ -47,13 +46,11 @@ _NAMED = re.compile(
     r"(?!\[secret\])((?:bearer|basic)\s+)?[^\s&\"',;)}\]]+"
 )
 
-_PERCENT = re.compile(r"%[0-9A-F]{2}")
-
 
 def _forms(secret: str) -> set[str]:
-    """The ways in which a secret is written on a wire or in a log."""
+    """The ways in which a secret is written on a wire or in a log, besides those of URLs."""
     raw = secret.encode()
-    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    forms: set[str] = set()
     # A secret inside a longer base64 text starts at one of three offsets.
     for shift in range(3):
         text = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
@@ -64,9 +61,18 @@ def _forms(secret: str) -> set[str]:
     in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
     forms |= {repr(secret)[1:-1], repr(raw)[2:-1]}
     forms |= {form.replace("/", slash) for form in in_json for slash in ("/", "\\/")}
-    # Percent signs are followed by digits of either case.
-    forms |= {_PERCENT.sub(lambda found: found[0].lower(), form) for form in forms}
     return {form for form in forms if len(form) >= _SHORTEST}
+
+
+def _in_urls(secret: str) -> str:
+    """A pattern of it as URLs have it: which characters are percent-encoded, each place decides."""
+    return "".join([c if c.isascii() and c.isalnum() else _maybe_encoded(c) for c in secret])
+
+
+def _maybe_encoded(char: str) -> str:
+    encoded = "".join([f"%{byte:02x}" for byte in char.encode()])
+    # Encoded first: "%" begins "%25".
+    return f"(?:(?i:{encoded})|{re.escape(char)}{'|[+]' if char == ' ' else ''})"
 
 
 class Redactor:
@@ -108,9 +114,12 @@ class Redactor:
                 self._known.pop(secret, None)
 
     def _compile(self) -> None:
-        forms = {form for secret in self._known for form in _forms(secret)}
+        secrets = [secret for secret in self._known if len(secret) >= _SHORTEST]
+        forms = {form: re.escape(form) for each in self._known for form in _forms(each)}
+        forms |= {secret: _in_urls(secret) for secret in secrets}
         longest_first = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        pattern = "|".join(map(forms.__getitem__, longest_first))
+        self._pattern = re.compile(pattern) if forms else None
 
     def scrub(self, text: str) -> str:
         """The text without secrets."""

@@ -7,7 +7,7 @@ import time
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sentio_async.http import redaction
@@ -193,6 +193,16 @@ def test_a_secret_is_hidden_whatever_the_case_of_its_percent_signs() -> None:
     redactor.add(["ab/cd=ef"])
 
     assert redactor.scrub("ab%2fcd%3def ab%2Fcd%3Def") == f"{REDACTED} {REDACTED}"
+
+
+@given(st.text(min_size=4).filter(str.isprintable), st.sets(st.sampled_from("/:@,=+$!*'();?&")))
+@example("110201543:path+token/2", {":"})
+def test_a_secret_is_hidden_whatever_a_url_leaves_as_it_is(secret: str, safe: set[str]) -> None:
+    redactor = Redactor()
+    redactor.add([secret])
+
+    assert redactor.scrub(f"<{quote(secret, safe=''.join(safe))}>") == f"<{REDACTED}>"
+    assert redactor.scrub(f"<{quote_plus(secret, safe=''.join(safe))}>") == f"<{REDACTED}>"
 
 
 def test_a_secret_with_a_name_is_replaced_once(hiding):
