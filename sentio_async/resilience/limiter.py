@@ -20,6 +20,7 @@ __all__ = ["Limiter", "Limiters", "Permit", "Priority", "Window"]
 
 # A timer may fire early by the resolution of the loop's clock; asking again at once would spin.
 _LEAST_DELAY = 0.001
+_LONGEST_BLOCK = 86_400.0  # no quota is of more than a day: a date in 9999 must not end all trading
 # Headers tell of seconds, minutes, at most an hour; never of a day's quota.
 _LONGEST_TOLD = 4000.0
 
@@ -320,6 +321,7 @@ class Limiter:
         """The vendor answered 429: admit nobody for so long, then one by one for as long again."""
         if not 0 < seconds < math.inf:
             return
+        seconds = min(seconds, _LONGEST_BLOCK)
         until = self._time() + seconds
         longest = max((log.span for log in self._logs), default=0.0)
         self._paced_until = max(self._paced_until, until + min(seconds, longest))

@@ -317,6 +317,17 @@ async def test_a_429_holds_everyone_back_then_releases_one_by_one():
     assert times == pytest.approx([2.0, 2.1, 2.2, 2.3, 2.4], abs=0.02)
 
 
+@pytest.mark.parametrize("seconds", [86_401.0, 1e9, 251_606_443_918.0])
+async def test_no_block_is_longer_than_a_day(seconds):
+    limiter = a_limiter((5, 60.0))
+    limiter.block(seconds)
+
+    with pytest.raises(errors.RateLimitError) as caught:
+        await limiter.acquire(deadline=30.0)
+    assert caught.value.retry_after == 86_400.0
+    assert (await limiter.acquire()).at == 86_400.0
+
+
 @pytest.mark.parametrize(("seconds", "gap"), [(1.0, 12.0), (60.0, 12.0), (86_400.0, 3456.0)])
 async def test_a_minutes_refusal_does_not_pace_by_the_days_quota(seconds, gap):
     limiter = a_limiter((25, 86_400.0), (5, 60.0))
