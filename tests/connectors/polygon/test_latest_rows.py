@@ -5,8 +5,10 @@ Whole values are compared, so that a member which is read from another name, or 
 
 from __future__ import annotations
 
+import pytest
+
 from connectors.polygon.wired import read
-from sentio_async.connectors.polygon.wire import last, universal
+from sentio_async.connectors.polygon.wire import last, status, universal
 from sentio_async.models import Bar, Greeks, OptionSnapshot, Quote, Snapshot, Trade
 
 NS = 1_741_959_000_123_456_789
@@ -195,3 +197,42 @@ def test_many_pages_of_snapshots_are_all_read():
     body = {"status": "OK", "results": [], "count": 0, "next_url": "https://x/v3/snapshot?cursor=a"}
 
     assert read(universal.universal_snapshots.endpoint, body).next == "/v3/snapshot?cursor=a"
+
+
+def market(word, **more):
+    body = {"market": word, "serverTime": "2025-03-14T16:48:08-04:00", **more}
+    return read(status.market_status.endpoint, body)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_open", "is_extended"),
+    [
+        ({"word": "open"}, True, False),
+        ({"word": "early-close"}, True, False),
+        ({"word": "closed"}, False, False),
+        ({"word": "extended-hours"}, False, True),
+        ({"word": "closed", "afterHours": True}, False, True),
+        ({"word": "closed", "earlyHours": True}, False, True),
+        ({"word": "open", "afterHours": False, "earlyHours": False}, True, False),
+    ],
+)
+def test_a_market_is_open_or_in_its_extended_hours(told, is_open, is_extended):
+    found = market(**told)
+
+    assert (found.is_open, found.is_extended_hours) == (is_open, is_extended)
+
+
+def test_every_group_of_exchanges_is_told_of():
+    found = market(
+        "closed",
+        exchanges={"nyse": "closed", "otc": None},
+        currencies={"fx": "open"},
+        indicesGroups={"s_and_p": "early-close"},
+    )
+
+    told = [(each.name, each.status, each.is_open) for each in found.exchanges]
+    assert told == [
+        ("nyse", "closed", False),
+        ("fx", "open", True),
+        ("s_and_p", "early-close", True),
+    ]
