@@ -38,6 +38,7 @@ class _Lane:
     def __init__(self):
         self.buffer = memoryview(bytearray(65536))
         self.timer_at = -math.inf
+        self.keep_alive = math.inf
         self.released = 0
 
     def time(self):

@@ -339,6 +339,30 @@ async def test_idle_connections_are_closed_in_time():
         assert pool.idle == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "seconds"),
+    [
+        (b"Keep-Alive: timeout=5", 4.0),
+        (b"keep-alive: max=1000, Timeout = 60", 30.0),
+        (b"keep-alive: timeout=1, max=5", 0.5),
+        (b"keep-alive: timeout=0", 0.0),
+        (b"keep-alive: max=7", 30.0),
+        (b"keep-alive: timeout=-3", 30.0),
+        (b"keep-alive: timeout=many, mytimeout=2", 30.0),
+        (b"x-keepalive: timeout=2", 30.0),
+    ],
+)
+async def test_a_connection_is_not_used_when_its_server_is_about_to_close_it(line, seconds):
+    async with serving(always(answer(b"", line))) as server, a_pool() as pool:
+        await ask(pool, server)
+        (connection,) = pool.lane(origin(server))._connections
+        left = connection.until - asyncio.get_running_loop().time()
+
+        assert left == pytest.approx(seconds, abs=0.4)
+        await asyncio.sleep(0.02)
+        assert pool.idle == (1 if seconds else 0)
+
+
 # Time.
 
 

@@ -17,7 +17,7 @@ import httptools
 
 from sentio_async import errors
 from sentio_async.http.pool.incoming import BUFFER, Incoming
-from sentio_async.http.pool.message import Reply, Request
+from sentio_async.http.pool.message import Reply, Request, idle_time_in
 from sentio_async.http.pool.stream import Stream
 from sentio_async.http.pool.strict import ANNOUNCES, ENDS_OF_LINES, FIRST_BYTE, not_http
 
@@ -46,6 +46,7 @@ class Connection(Incoming, asyncio.BufferedProtocol):
         "_waiter",
         "is_reused",
         "is_uploading",
+        "keep_for",
         "until",
     )
 
@@ -57,6 +58,8 @@ class Connection(Incoming, asyncio.BufferedProtocol):
         self._room: asyncio.Future[None] | None = None
         self._poll: Callable[[int], list[Any]] | None = None
         self._is_over = self._is_paused = self._is_held = self.is_reused = False
+        self.keep_for = lane.keep_alive
+        """Seconds that it is kept without anything to do."""
         self.is_uploading = False
         """More of the request's body is to be written."""
         self.until = math.inf
@@ -326,8 +329,10 @@ class Connection(Incoming, asyncio.BufferedProtocol):
         if self._is_reusable and not self._is_paused and not self.is_uploading:
             if self._is_held:
                 self.go_on()
+            if not self.is_reused:
+                self.is_reused = True
+                self.keep_for = min(self.keep_for, idle_time_in(self._fields))
             self._prepare()
-            self.is_reused = True
             self._lane.release(self)
         else:
             self.end()

@@ -63,7 +63,7 @@ class Lane:
         is_plain = type(loop).time is asyncio.BaseEventLoop.time
         self.time: Callable[[], float] = time.monotonic if is_plain else loop.time
         self._limit = limit
-        self._keep_alive = keep_alive
+        self.keep_alive = keep_alive
         self._tls = tls
         self._lookup = Lookup(origin.host, origin.port, judge)
         self._connections: set[Connection] = set()
@@ -207,7 +207,7 @@ class Lane:
                 connection.until = math.inf
                 place.turn.set_result(connection)
                 return
-        until = self.time() + self._keep_alive
+        until = self.time() + connection.keep_for
         connection.until = until
         self._idle[connection] = None
         if until < self.timer_at:

@@ -13,7 +13,7 @@ import msgspec
 
 from sentio_async.resilience.window import Priority
 
-__all__ = ["Fields", "Origin", "Reply", "Request", "Waits", "head_of"]
+__all__ = ["Fields", "Origin", "Reply", "Request", "Waits", "head_of", "idle_time_in"]
 
 Fields = list[tuple[bytes, bytes]]
 """Header lines in the order in which they came, names as they were written."""
@@ -24,6 +24,8 @@ _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TARGET = rb"[\x21-\x7e\x80-\xff]+"
 _VALUE = rb"(?:[^\x00\r\n \t](?:[^\x00\r\n]*[^\x00\r\n \t])?)?"
+_KEEP_ALIVE = b"keep-alive"
+_SECONDS = re.compile(rb"(?i)\btimeout *= *([0-9]{1,9})\b")
 _HEAD = re.compile(rb"%b %b HTTP/1\.1\r\n(?:%b: %b\r\n)*\r\n" % (_TOKEN, _TARGET, _TOKEN, _VALUE))
 
 
@@ -113,3 +115,16 @@ def _wrong(method: bytes, target: bytes, fields: Fields) -> str:
             # Without the value: it may be a key.
             return f"illegal value for header {name.decode('ascii')}"
     return "illegal header"
+
+
+def idle_time_in(fields: Fields) -> float:
+    """How long an idle connection may be used, as its server tells; infinity if it does not.
+
+    A little less than the server keeps it: a request must not meet its end on the way.
+    """
+    for name, value in fields:
+        if len(name) == len(_KEEP_ALIVE) and name.lower() == _KEEP_ALIVE:
+            found = _SECONDS.search(value)
+            seconds = math.inf if found is None else float(found[1])
+            return max(seconds - 1.0, seconds / 2)
+    return math.inf
