@@ -52,8 +52,9 @@ class Healer:
                 route.hold()
 
     def lost(self, topics: Iterable[Topic]) -> None:
-        """The connection is gone: from here on these topics miss something."""
-        self.missing(topics)
+        """The connection is gone: from here on those that were sent miss something."""
+        confirmed = self._context.book.confirmed
+        self.missing(topic for topic in topics if topic in confirmed or self._has_come(topic))
         for task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
@@ -63,18 +64,25 @@ class Healer:
         now = self._context.wall_ns()
         for topic in topics:
             route = self._context.router.route(topic)
-            if route is None or route.gap_from_ns is not None:
+            if route is None:
                 continue
             channel = self._context.router.channels[topic.channel]
+            if is_fillable(topic, channel.plan):
+                # The venue may send before it confirms.
+                route.hold()
+            if route.gap_from_ns is not None:
+                continue
             told = channel.others if channel.plan.has_many_symbols else route
             # A connection may be dead for a while before that is noticed.
             since = (route.confirmed_ns or now) - channel.plan.behind_ns
             route.gap_from_ns = start_of(told.recent, since)
             ahead = max(0, ahead_of(told.recent))
             route.lost_at = (now + ahead, self._context.clock.time())
-            if is_fillable(topic, channel.plan):
-                # The venue may send before it confirms.
-                route.hold()
+
+    def _has_come(self, topic: Topic) -> bool:
+        """The venue has sent it, be it that it has not said so yet."""
+        route = self._context.router.route(topic)
+        return route is not None and route.last is not None
 
     def not_sent(self, topic: Topic, reason: str) -> None:
         """The venue does not send this any more: what was missed so far stays missing."""

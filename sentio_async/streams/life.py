@@ -145,7 +145,7 @@ class Life:
             self._socket.close()
         if self._chore is not None:
             self._chore.cancel()
-        self._healer.lost(self._context.book.confirmed)
+        self._healer.lost(self._context.book.wanted)
         self._context.book.connection_lost()
 
     # What the socket tells

@@ -262,3 +262,18 @@ async def test_many_symbols_do_not_wait_for_ever_for_a_history_that_hangs():
     assert len(scene.told(reports.GapUnfilled)) == 101
     await stream.aclose()
     await scene.feed.aclose()
+
+
+async def test_what_came_before_an_answer_that_never_came_has_a_gap_after_it():
+    scene = Scene()
+    scene.venue.is_mute_at = "ok"
+    await until(lambda: scene.venue.connections and scene.venue.live.subscribed)
+    scene.say(1)
+    at = scene.clock.ns()
+    scene.venue.live.drop()
+    scene.venue.is_mute_at = None
+    scene.history = [a_trade(2, at + 2000)]
+    await asyncio.sleep(2)
+
+    assert scene.ids == ["1", "2"]
+    await scene.feed.aclose()
