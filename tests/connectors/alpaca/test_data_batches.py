@@ -129,6 +129,17 @@ async def test_requests_run_side_by_side():
     assert most == 5
 
 
+@pytest.mark.parametrize("size", [250, 1550])  # short lists are looked at once, long ones each time
+async def test_a_call_that_takes_few_symbols_is_asked_about_few(size):
+    names = [f"US{number:010}" for number in range(size)]
+    alpaca = FakeAlpaca()
+
+    found = await ask_about(names, alpaca.fetch, most=100)
+
+    assert list(found.found) == names
+    assert {len(asked) for asked in alpaca.requests} == {100, 50}
+
+
 async def test_nothing_asked_for_asks_nothing():
     alpaca = FakeAlpaca()
 
