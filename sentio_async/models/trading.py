@@ -102,46 +102,49 @@ class OrderRequest(Value):
 
 def _what_is_wrong(order: OrderRequest) -> str | None:
     """The first certain mistake in words, or None."""
-    return _wrong_size(order) or _wrong_legs(order) or _wrong_price(order)
+    # A field looked up here costs half of what it costs on a pydantic model.
+    said = vars(order)
+    return _wrong_size(said) or _wrong_legs(said) or _wrong_price(said)
 
 
-def _wrong_size(order: OrderRequest) -> str | None:
-    if order.qty is not None and order.notional is not None:
+def _wrong_size(said: dict[str, Any]) -> str | None:
+    if said["qty"] is not None and said["notional"] is not None:
         return "give qty or notional, not both"
-    if order.qty is None and order.notional is None:
+    if said["qty"] is None and said["notional"] is None:
         return "qty or notional is needed"
     for name in ("qty", "notional", "stop_price", "trail_price", "trail_percent"):
-        amount: Decimal | None = getattr(order, name)
+        amount: Decimal | None = said[name]
         if amount is not None and amount <= _ZERO:
             return f"{name} must be more than zero, not {amount}"
     return None
 
 
-def _wrong_legs(order: OrderRequest) -> str | None:
-    if order.order_class is OrderClass.MLEG:
-        return None if order.legs else "a multi-leg order needs legs"
-    if order.legs:
+def _wrong_legs(said: dict[str, Any]) -> str | None:
+    if said["order_class"] is OrderClass.MLEG:
+        return None if said["legs"] else "a multi-leg order needs legs"
+    if said["legs"]:
         return "legs are for order_class 'mleg' only"
-    if not order.symbol.strip():
+    if not said["symbol"].strip():
         return "symbol is needed"
-    if order.side is None:
+    if said["side"] is None:
         return "side is needed: 'buy' or 'sell'"
     return None
 
 
-def _wrong_price(order: OrderRequest) -> str | None:
-    needs_limit = order.type in (OrderType.LIMIT, OrderType.STOP_LIMIT)
-    # An OCO may carry its limit in take_profit instead.
-    if needs_limit and order.limit_price is None and order.take_profit is None:
-        return f"a {order.type.value} order needs limit_price"
-    if order.type in (OrderType.STOP, OrderType.STOP_LIMIT) and order.stop_price is None:
-        return f"a {order.type.value} order needs stop_price"
-    if order.type is OrderType.MARKET and order.limit_price is not None:
+def _wrong_price(said: dict[str, Any]) -> str | None:
+    kind = said["type"]
+    if said["limit_price"] is None:
+        # An OCO may carry its limit in take_profit instead.
+        if kind in (OrderType.LIMIT, OrderType.STOP_LIMIT) and said["take_profit"] is None:
+            return f"a {kind.value} order needs limit_price"
+    elif kind is OrderType.MARKET:
         return "a market order takes no limit_price; did you mean type='limit'?"
-    trails = (order.trail_price is not None) + (order.trail_percent is not None)
-    if order.type is OrderType.TRAILING_STOP and trails != 1:
+    if said["stop_price"] is None and kind in (OrderType.STOP, OrderType.STOP_LIMIT):
+        return f"a {kind.value} order needs stop_price"
+    trails = (said["trail_price"] is not None) + (said["trail_percent"] is not None)
+    if kind is OrderType.TRAILING_STOP and trails != 1:
         return "a trailing stop needs either trail_price or trail_percent"
-    if order.type is not OrderType.TRAILING_STOP and trails:
+    if kind is not OrderType.TRAILING_STOP and trails:
         return "trail_price and trail_percent are for type 'trailing_stop' only"
     return None
 

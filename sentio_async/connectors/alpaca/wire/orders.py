@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from operator import itemgetter
-from types import NoneType
 from typing import Any
 
 from sentio_async import errors
@@ -84,9 +83,7 @@ _TIMES = (
     "replaced_at",
 )
 _UNSAID: dict[str, Any] = dict.fromkeys(Order.model_fields)
-_texts = itemgetter("id", "client_order_id", "symbol")
-_links = itemgetter("replaces", "replaced_by")
-_TEXT_OR_NONE = {str, NoneType}
+_texts = itemgetter("client_order_id", "id", "symbol", "replaces", "replaced_by")
 
 
 class _Given(dict[tuple[str, ...], set[str]]):
@@ -106,7 +103,12 @@ _given = _Given()
 def read_order(raw: Json) -> Order:
     """An order; the legs, where they were asked for, are orders too."""
     fields = _order_fields(raw)
-    if {*map(type, _texts(fields))} == {str} and {*map(type, _links(fields))} <= _TEXT_OR_NONE:
+    own, theirs, symbol, replaces, replaced_by = _texts(fields)
+    if (
+        own.__class__ is theirs.__class__ is symbol.__class__ is str
+        and (replaces is None or replaces.__class__ is str)
+        and (replaced_by is None or replaced_by.__class__ is str)
+    ):
         return built(Order, fields, _given[tuple(fields["nanoseconds"])])
     return Order.model_validate(fields)
 
