@@ -18,11 +18,12 @@ from sentio_async.base import (
 )
 from sentio_async.config import ConnectorConfig
 
-__all__ = ["ConnectorFactory"]
+__all__ = ["ConnectorFactory", "Settings"]
 
 ENTRY_POINTS = "sentio_async.connectors"
 
 Settings = Mapping[str, Any] | ConnectorConfig | None
+"""What a connector is made with; None is the environment alone."""
 
 
 class ConnectorFactory:

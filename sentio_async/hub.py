@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Self
 
 from sentio_async import errors
 from sentio_async.base import (
@@ -14,15 +14,12 @@ from sentio_async.base import (
     NotificationConnector,
 )
 from sentio_async.clock import SYSTEM_CLOCK, Clock
-from sentio_async.config import ConnectorConfig
 from sentio_async.events import Listener
-from sentio_async.factory import ConnectorFactory
+from sentio_async.factory import ConnectorFactory, Settings
 from sentio_async.health import HealthMonitor
 from sentio_async.http.client import AsyncClient, Resources
 
 __all__ = ["ConnectorHub"]
-
-Settings = Mapping[str, Any] | ConnectorConfig | None
 
 
 class ConnectorHub:
