@@ -206,7 +206,7 @@ class CircuitBreaker:
 
     def acquire(self) -> BreakerPermit:
         """Leave for one call, or CircuitOpenError."""
-        if self._state is not BreakerState.CLOSED:
+        if not self.is_closed:
             now = self._clock.time()
             self._check(now)
             if self._state is BreakerState.HALF_OPEN:
@@ -221,12 +221,13 @@ class CircuitBreaker:
         """What became of the call; of an earlier generation, or unheard of for a lease: nothing."""
         if permit.generation != self._generation:
             return
+        if verdict is Verdict.OK and self.is_closed and self._window is None:
+            self._failures = 0  # as nearly always
+            return
         if verdict is Verdict.FAIL:
             self._failed += 1
-        if self._state is BreakerState.CLOSED:
-            if verdict is Verdict.OK and self._window is None:
-                self._failures = 0
-            elif verdict is not Verdict.NEUTRAL:
+        if self.is_closed:
+            if verdict is not Verdict.NEUTRAL:
                 self._count(verdict is Verdict.FAIL)
         elif permit in self._leases:
             self._leases.remove(permit)
@@ -372,15 +373,17 @@ def circuit_breaker(
                 breaker, name=name_of(function), clock=clock, listeners=listeners
             )
 
+        acquire, release, ok = circuit.acquire, circuit.release, Verdict.OK
+
         @wraps(function)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            permit = circuit.acquire()
+            permit = acquire()
             try:
                 value = await function(*args, **kwargs)
             except BaseException as exc:
-                circuit.release(permit, verdict(exc))
+                release(permit, verdict(exc))
                 raise
-            circuit.release(permit, Verdict.OK)
+            release(permit, ok)
             return value
 
         return guarded

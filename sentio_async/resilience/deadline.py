@@ -19,40 +19,33 @@ from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 
 __all__ = [
+    "DEADLINE",
     "check_deadline",
     "current_deadline",
-    "earliest",
     "remaining",
     "replace_deadline",
     "with_deadline",
 ]
 
-_deadline: ContextVar[float | None] = ContextVar("sentio_async_deadline", default=None)
+DEADLINE: ContextVar[float | None] = ContextVar("sentio_async_deadline", default=None)
+"""The deadline around the code that asks; for what runs with every call."""
 
 
 def current_deadline() -> float | None:
     """The deadline set around this code; None when there is none."""
-    return _deadline.get()
-
-
-def earliest(deadline: float | None) -> float | None:
-    """The earlier of this deadline and the one set around this code."""
-    around = _deadline.get()
-    if around is None or deadline is None:
-        return deadline if around is None else around
-    return min(around, deadline)
+    return DEADLINE.get()
 
 
 def replace_deadline(deadline: float | None) -> float | None:
     """Set the deadline around this code; gives the one before, to be set again."""
-    before = _deadline.get()
-    _deadline.set(deadline)
+    before = DEADLINE.get()
+    DEADLINE.set(deadline)
     return before
 
 
 def remaining(clock: Clock = SYSTEM_CLOCK) -> float:
     """Seconds left, 0.0 when used up, infinity when there is no deadline."""
-    around = _deadline.get()
+    around = DEADLINE.get()
     return math.inf if around is None else max(0.0, around - clock.time())
 
 
@@ -74,12 +67,12 @@ class with_deadline:  # noqa: N801
         self.at = math.inf
 
     def __enter__(self) -> Self:
-        self._before = _deadline.get()
+        self._before = DEADLINE.get()
         self.at = self._clock.time() + self._seconds
         if self._before is not None:
             self.at = min(self.at, self._before)
         # Set back by value: a token must not cross contexts, and async generators do.
-        _deadline.set(None if self.at == math.inf else self.at)
+        DEADLINE.set(None if self.at == math.inf else self.at)
         return self
 
     def __exit__(
@@ -89,7 +82,7 @@ class with_deadline:  # noqa: N801
         trace: TracebackType | None,
         /,
     ) -> None:
-        _deadline.set(self._before)
+        DEADLINE.set(self._before)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

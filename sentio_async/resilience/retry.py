@@ -23,7 +23,7 @@ from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.errors import Outcome
 from sentio_async.events import BudgetExhausted, Listener, Retrying, tell
 from sentio_async.resilience.budget import RetryBudget
-from sentio_async.resilience.deadline import earliest, replace_deadline
+from sentio_async.resilience.deadline import DEADLINE
 from sentio_async.resilience.repeating import RetryOn, asked_wait, may_repeat, outcome_of
 from sentio_async.resilience.retry_after import retry_after_from
 from sentio_async.resilience.wrapping import Decorator, check_coroutine_function, name_of
@@ -289,12 +289,6 @@ def retry(
     return replace(again, policy=policy).decorate
 
 
-def _cancelling() -> int:
-    """How often the running task was asked to end: a function may hide that it was."""
-    task = current_task()
-    return task.cancelling() if task is not None else 0
-
-
 @dataclass(frozen=True, slots=True)
 class _Again:
     """The settings of one use of ``retry``."""
@@ -310,31 +304,34 @@ class _Again:
         self, function: Callable[P, Coroutine[Any, Any, T]]
     ) -> Callable[P, Coroutine[Any, Any, T]]:
         check_coroutine_function("retry", function)
-        name, time = name_of(function), self.clock.time
+        name, time, usual = name_of(function), self.clock.time, self.policy
 
         @wraps(function)
         async def retried(*args: P.args, **kwargs: P.kwargs) -> T:
-            override = _override.get()
-            policy = self.policy if override is UNSET else override
-            cancelling = _cancelling()
+            policy = usual if (override := _override.get()) is UNSET else override
+            # A function may hide that its task was asked to end.
+            task = current_task()
+            cancelling = 0 if task is None else task.cancelling()
             started = begun = time()
-            until = earliest(None if policy is None else started + policy.max_elapsed)
+            until = before = DEADLINE.get()
+            if policy is not None and (until is None or started + policy.max_elapsed < until):
+                until = started + policy.max_elapsed
             trial = None
             while True:
-                before = replace_deadline(until)
+                DEADLINE.set(until)
                 try:
                     value = await function(*args, **kwargs)
                     break
                 except Exception as exc:
                     trial = trial or Trial(policy, self.repeatable, until, self.luck)
-                    if _cancelling() > cancelling:
+                    if task is not None and task.cancelling() > cancelling:
                         trial.stop("the task was cancelled")
                     delay = self._after(exc, trial, begun, name)
                     if delay is None:
                         trial.give_up(exc, elapsed=time() - started)
                         raise
                 finally:
-                    replace_deadline(before)
+                    DEADLINE.set(before)
                 await self.clock.sleep(delay)
                 begun = time()
             if self.budget is not None:

@@ -8,7 +8,7 @@ import pytest
 from sentio_async import errors
 from sentio_async.errors import Outcome
 from sentio_async.resilience import check_deadline, current_deadline, remaining, with_deadline
-from sentio_async.resilience.deadline import earliest, replace_deadline
+from sentio_async.resilience.deadline import replace_deadline
 
 
 def test_the_inner_one_can_only_be_earlier(clock):
@@ -31,15 +31,6 @@ def test_no_limit_inside_a_limit_keeps_the_limit(clock):
         assert current_deadline() is None
         with with_deadline(5.0, clock=clock), with_deadline(None, clock=clock):
             assert current_deadline() == 1_005.0
-
-
-def test_the_earlier_of_two(clock):
-    assert earliest(None) is None
-    assert earliest(7.0) == 7.0
-    with with_deadline(5.0, clock=clock):
-        assert earliest(None) == 1_005.0
-        assert earliest(2_000.0) == 1_005.0
-        assert earliest(7.0) == 7.0
 
 
 def test_used_up_it_is_told_before_anything_is_sent(clock):
