@@ -157,6 +157,8 @@ class Feed:
         self._book.want(topics)
         self._router.add(topics, consumer)
         self._healer.wanted(topics)
+        if self._life is not None:
+            self._life.renew(topics)
         if self._leaving is not None:
             self._leaving.cancel()
             self._leaving = None

@@ -64,6 +64,8 @@ class Plan:
     """What was heard once is not handed on again."""
     behind_ns: int = 0
     """By how much the time of a row is before its coming: a bar's is that of its beginning."""
+    begins_whole: bool = False
+    """The first row tells all and the others what changed: whoever comes later needs it as well."""
     has_many_symbols: bool = False
     """A row may be about several symbols, and has ``symbols``."""
 

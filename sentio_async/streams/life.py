@@ -235,6 +235,15 @@ class Life:
         for start in range(0, len(difference.add), size):
             self._ask(difference.add[start : start + size])
 
+    def renew(self, topics: Sequence[Topic]) -> None:
+        """Let the venue begin again with those that begin whole; ``sync`` then asks for them."""
+        book, channels = self._context.book, self._context.router.channels
+        sent = book.confirmed.intersection(topics)
+        again = [topic for topic in sent if channels[topic.channel].plan.begins_whole]
+        if again and not self._ended.done():
+            self._send(self._context.dialect.unsubscribe(again))
+            book.was_given_up(again)
+
     def _ask(self, topics: Sequence[Topic]) -> None:
         deadline = self._time() + self._context.settings.answer_timeout
         self._context.book.was_asked(topics, deadline)

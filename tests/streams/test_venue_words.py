@@ -3,14 +3,18 @@
 import asyncio
 
 import pytest
+from pydantic import SecretStr
 
 from sentio_async import errors
 from sentio_async.connectors.alpaca.broker import AlpacaBroker
 from sentio_async.connectors.alpaca.data import AlpacaData
+from sentio_async.connectors.alpaca.wire.stream import Keys
 from sentio_async.connectors.alpaca.wire.stream_orders import AlpacaOrderDialect
 from sentio_async.connectors.polygon.data import PolygonData
+from sentio_async.connectors.polygon.wire.stream import PolygonDialect
 from sentio_async.sim import Exchange
 from sentio_async.streams import EVERYTHING, FeedState, Policy, Subscription, Topic, reports
+from sentio_async.streams.dialect import Authenticated
 
 
 @pytest.fixture
@@ -120,6 +124,29 @@ async def test_order_books_begin_whole(exchange):
     assert first.is_whole
     assert first.bids[0].price < first.asks[0].price
     assert not second.is_whole
+
+
+async def test_an_order_book_that_is_read_already_begins_whole_for_the_next_reader(exchange):
+    async with AlpacaData(exchange.settings("alpaca")) as data, asyncio.timeout(10):
+        early = data.stream_order_books("BTC/USD")
+        assert (await anext(early)).is_whole
+        late = data.stream_order_books("BTC/USD")
+
+        assert (await anext(late)).is_whole
+        assert (await anext(early)).is_whole
+        assert late.feeds[0].connections == 1
+        for stream in (early, late):
+            await stream.aclose()
+
+
+def test_words_that_are_no_words_are_no_trouble():
+    (listening,) = AlpacaOrderDialect("", Keys()).decode(
+        b'{"stream":"listening","data":{"streams":5}}'
+    )
+    assert AlpacaOrderDialect("", Keys()).understand(listening).topics == ()
+    dialect = PolygonDialect("", SecretStr("key"), "stocks")
+    (status,) = dialect.decode(b'[{"ev":"status","status":"auth_success","message":null}]')
+    assert isinstance(dialect.understand(status), Authenticated)
 
 
 @pytest.mark.parametrize("kind", [AlpacaData, PolygonData])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Hashable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -144,7 +145,7 @@ class AlpacaStreams:
             "bars": Plan(past.bars, memory=4, behind_ns=late_ns + MINUTE_NS),
             "quotes": latest,
             "daily_bars": latest,
-            "books": latest,
+            "books": replace(latest, begins_whole=True),
             "updated_bars": nothing,
             "statuses": nothing,
             "bands": nothing,

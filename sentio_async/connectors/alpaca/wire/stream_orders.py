@@ -181,7 +181,8 @@ class AlpacaOrderDialect:
                 )
                 return Problem(error, Remedy.RETRY)
             case Listening(data):
-                heard = "trade_updates" in (data.get("streams") or ())
+                streams = data.get("streams")
+                heard = isinstance(streams, list) and "trade_updates" in streams
                 return Confirmed((ORDERS,) if heard else (), is_all=True)
         return None
 

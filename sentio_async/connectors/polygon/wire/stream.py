@@ -71,7 +71,7 @@ class Status(msgspec.Struct, tag_field="ev", tag="status"):
     """Everything that is no data."""
 
     status: str
-    message: str = ""
+    message: str | None = None
 
 
 class _Any(msgspec.Struct):
@@ -129,14 +129,15 @@ class PolygonDialect:
 
     def understand(self, raw: Status) -> Signal | None:
         """What a status means."""
-        said = redactor.scrub(raw.message)
+        words = raw.message or ""
+        said = redactor.scrub(words)
         match raw.status:
             case "connected":
                 return Hello()
             case "auth_success":
                 return Authenticated()
             case "success":
-                return Confirmed(self._confirmed(raw.message))
+                return Confirmed(self._confirmed(words))
             case "auth_failed":
                 error = errors.AuthenticationError(said, connector="polygon")
                 return Problem(error, Remedy.FINAL)
@@ -148,8 +149,8 @@ class PolygonDialect:
             case "error":
                 return Refused(errors.PermissionError(said or "error", connector="polygon"))
             case "auth_timeout" | "slow_consumer" | "force_disconnect":
-                words = f"{raw.status} {said}".strip()
-                return Problem(errors.ServerError(words, connector="polygon"), Remedy.RETRY)
+                text = f"{raw.status} {said}".strip()
+                return Problem(errors.ServerError(text, connector="polygon"), Remedy.RETRY)
         return None
 
     def _confirmed(self, message: str) -> tuple[Topic, ...]:
