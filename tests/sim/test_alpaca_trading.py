@@ -110,8 +110,7 @@ async def a_watchlists_life(caller):
     assert (await caller.ask("GET", path)).status_code == 404
 
 
-async def test_shares_are_held_until_the_cancel_is_done(monkeypatch):
-    monkeypatch.setattr("sentio_async.sim.exchange.TICK", 3600.0)  # only settle() ticks
+async def test_shares_are_held_until_the_cancel_is_done():
     async with a_caller() as caller:
         await caller.filled(qty="3")
         order = await caller.filled(side="sell", qty="2", **a_limit("900"))

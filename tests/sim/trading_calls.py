@@ -2,6 +2,7 @@
 
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from unittest import mock
 
 import httpx
 
@@ -61,13 +62,17 @@ def a_limit(price="100", **more):
 
 @asynccontextmanager
 async def a_caller(*, start=NOON, **settings):
+    """A caller of an exchange in which nothing happens by itself: time stands, `settle` ticks."""
     clock = SimClock(start, is_running=False)
-    async with Exchange(seed=5, clock=clock, venues=("alpaca_trading",), **settings) as exchange:
-        keys = {
-            "APCA-API-KEY-ID": exchange.alpaca_key,
-            "APCA-API-SECRET-KEY": exchange.alpaca_secret,
-        }
-        base = exchange.addresses.alpaca_trading
-        exchange.state.limits.per_minute["alpaca_trading"] = None
-        async with httpx.AsyncClient(base_url=base, headers=keys, trust_env=False) as http:
-            yield Caller(exchange, http)
+    with mock.patch("sentio_async.sim.exchange.TICK", 3600.0):
+        async with Exchange(
+            seed=5, clock=clock, venues=("alpaca_trading",), **settings
+        ) as exchange:
+            keys = {
+                "APCA-API-KEY-ID": exchange.alpaca_key,
+                "APCA-API-SECRET-KEY": exchange.alpaca_secret,
+            }
+            base = exchange.addresses.alpaca_trading
+            exchange.state.limits.per_minute["alpaca_trading"] = None
+            async with httpx.AsyncClient(base_url=base, headers=keys, trust_env=False) as http:
+                yield Caller(exchange, http)
