@@ -72,7 +72,8 @@ class Limiter:
     ) -> None:
         self.name = name
         self.windows = tuple(windows)
-        self._time = clock.time
+        self.time = clock.time
+        """What it reads the time with."""
         self._reserve = max(reserve, 0)
         self._padding = padding
         self._ageing = ageing
@@ -103,7 +104,7 @@ class Limiter:
         Raises RateLimitError at once when the wait cannot fit, and at the deadline when more
         important calls came in between.
         """
-        now = self._time()
+        now = self.time()
         permit = self.try_acquire(cost, priority, now)
         if permit is not None:
             return permit
@@ -168,7 +169,7 @@ class Limiter:
             if expiry is not None:
                 expiry.cancel()
         if permit is None:
-            now = self._time()
+            now = self.time()
             raise self._too_long(self._ready_at(cost, cost, priority, now) - now)
         return permit
 
@@ -181,7 +182,7 @@ class Limiter:
 
     def _too_long(self, wait: float) -> errors.RateLimitError:
         limits = ", ".join(f"{log.limit} per {log.span - self._padding:g} s" for log in self._logs)
-        if self._time() + wait < self._blocked_until + _LEAST_DELAY:
+        if self.time() + wait < self._blocked_until + _LEAST_DELAY:
             limits = "the vendor has asked for a pause"
         return errors.RateLimitError(
             f"{self.name or 'limiter'}: {limits}; a wait of {wait:.3f} s does not fit",
@@ -239,7 +240,7 @@ class Limiter:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        now = self._time()
+        now = self.time()
         while self._waiting:
             waiter = self._first(now)
             if waiter.is_gone:
@@ -257,7 +258,7 @@ class Limiter:
 
     def give_back(self, permit: Permit) -> None:
         """The request was never sent: its slots are free again.  Twice does nothing."""
-        now = self._time()
+        now = self.time()
         self._free(permit, now)
         if self._waiting and now >= self._blocked_until:
             self._pump()
@@ -300,7 +301,7 @@ class Limiter:
             log = max(self._logs, key=_as_told)
         if remaining and remaining >= log.limit - log.used - log.claim and log.is_said(limit):
             return  # as nearly always: nothing that was not known
-        now = self._time()
+        now = self.time()
         log.trim(now)
         if limit is not None and limit > 0:
             log.limit = min(limit, log.configured)
@@ -322,7 +323,7 @@ class Limiter:
         if not 0 < seconds < math.inf:
             return
         seconds = min(seconds, _LONGEST_BLOCK)
-        until = self._time() + seconds
+        until = self.time() + seconds
         longest = max((log.span for log in self._logs), default=0.0)
         self._paced_until = max(self._paced_until, until + min(seconds, longest))
         if until > self._blocked_until:

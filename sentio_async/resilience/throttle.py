@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, overload
 
 from sentio_async import errors
-from sentio_async.resilience.deadline import current_deadline
+from sentio_async.resilience.deadline import DEADLINE
 from sentio_async.resilience.limiter import Limiter
 from sentio_async.resilience.retry_after import as_seconds
 from sentio_async.resilience.window import Permit, Priority, Window
@@ -54,9 +54,14 @@ def rate_limit(
         check_coroutine_function("rate_limit", function)
         limiter = limit if isinstance(limit, Limiter) else _limiter_for(function, limit, seconds)
 
+        try_acquire, time = limiter.try_acquire, limiter.time
+
         @wraps(function)
         async def limited(*args: P.args, **kwargs: P.kwargs) -> T:
-            permit = await limiter.acquire(cost, priority=priority, deadline=current_deadline())
+            # As nearly always it can go at once, and nothing need be awaited.
+            permit = try_acquire(cost, priority, time())
+            if permit is None:
+                permit = await limiter.acquire(cost, priority=priority, deadline=DEADLINE.get())
             try:
                 return await function(*args, **kwargs)
             except errors.ConnectorError as exc:

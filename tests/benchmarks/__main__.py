@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from tests.benchmarks import batch, gateway, streams, transport, vendors
+from tests.benchmarks import batch, costs, gateway, streams, transport, vendors
 from tests.benchmarks.measure import Row, Settings
 
 SETS = {
@@ -11,6 +11,7 @@ SETS = {
     "gateway": gateway.rows,
     "vendors": vendors.rows,
     "batch": batch.rows,
+    "costs": costs.rows,
     "streams": streams.rows,
 }
 """What is measured: each gives rows, given the names that were asked for and the settings."""
