@@ -152,7 +152,7 @@ class _Run:
             try:
                 async with _kept(fresh):
                     await self._read_together({shelf.symbol: shelf for shelf in fresh})
-                await off_loop(_complete, fresh)
+                await _written(_complete, fresh)
                 return
             except _NOBODYS:
                 raise
@@ -207,7 +207,7 @@ class _Run:
                 # Not every source knows of patience.
                 if not await patience.wait(exc, has_moved=shelf.stored.rows > rows):
                     raise
-        await off_loop(shelf.complete)
+        await _written(_complete, [shelf])
 
     async def _read(self, shelf: Shelf) -> None:
         asked = self._request
@@ -263,8 +263,17 @@ async def _kept(shelves: Sequence[Shelf]) -> AsyncIterator[None]:
     try:
         yield
     except (errors.ConnectorError, asyncio.CancelledError):
-        await off_loop(_pause, shelves)
+        await _written(_pause, shelves)
         raise
+    except BaseException:
+        await off_loop(_discard, shelves)
+        raise
+
+
+async def _written(work: Callable[[Sequence[Shelf]], None], shelves: Sequence[Shelf]) -> None:
+    """End what is being written; what cannot be ended is let go of."""
+    try:
+        await off_loop(work, shelves)
     except BaseException:
         await off_loop(_discard, shelves)
         raise

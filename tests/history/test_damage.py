@@ -12,6 +12,7 @@ import pytest
 from history.books import Book, Shelves, bars_of, expected, plain, rows_in, store
 from sentio_async import errors
 from sentio_async.history.lock import Hold
+from sentio_async.history.parquet import Part
 
 pytest.importorskip("pyarrow")
 
@@ -140,17 +141,21 @@ def test_another_process_is_refused_as_well(tmp_path):
 
 
 class FullDisk(io.FileIO):
-    """A file of which 6 kB find room."""
+    """A file of which so many bytes find room."""
+
+    room = 6_000
 
     def write(self, data):
-        if self.tell() + len(data) > 6_000:
+        if self.tell() + len(data) > self.room:
             raise OSError(errno.ENOSPC, "No space left on device")
         return super().write(data)
 
 
+# In the middle, when the first bytes leave, and when a file is closed.
+@pytest.mark.parametrize("room", [0, 3_000, 30_000, 100_000])
 @pytest.mark.parametrize("kind", [Book, Shelves])
-async def test_a_full_disk_is_raised_and_leaves_no_half_file(tmp_path, kind, monkeypatch):
-    book = kind({"AAPL": 5_000, "MSFT": 5_000}, page=500)
+async def test_a_full_disk_is_raised_and_leaves_no_half_file(tmp_path, kind, room, monkeypatch):
+    book = kind({"AAPL": 5_000, "MSFT": 5_000, "IBM": 5_000}, page=500)
     as_ever = Path.open
 
     def opened(place, mode="r", *rest, **more):
@@ -159,6 +164,25 @@ async def test_a_full_disk_is_raised_and_leaves_no_half_file(tmp_path, kind, mon
         return io.BufferedWriter(FullDisk(place, "wb"))
 
     monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(FullDisk, "room", room)
     with pytest.raises(OSError, match="No space"):
-        await store(book, tmp_path, rows_per_file=100_000)
-    assert not list(tmp_path.rglob("*part-*"))
+        await store(book, tmp_path, rows_per_file=100_000, symbols_at_once=3)
+    assert not list(tmp_path.rglob(".part-*"))
+
+
+async def test_a_download_that_is_cancelled_on_a_full_disk_leaves_no_half_file(
+    tmp_path, monkeypatch
+):
+    written = Part.write
+
+    def write(part, bars):
+        written(part, bars)
+        part._file.close()  # nothing more can be written
+
+    monkeypatch.setattr(Part, "write", write)
+    task = asyncio.create_task(store(Book({"AAPL": 100}, pause=0.02), tmp_path))
+    await asyncio.sleep(0.03)
+    task.cancel()
+    await asyncio.wait((task,))
+
+    assert not list(tmp_path.rglob(".part-*"))
