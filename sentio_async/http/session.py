@@ -164,7 +164,7 @@ class Session:
             limiter = self._limiter(endpoint.bucket)
             self._hedgings[endpoint] = hedging = Hedging(
                 policy,
-                may=lambda: not limiter.waiting,
+                may=lambda: not (limiter.waiting or self._bulkhead.waiting),
                 on_hedge=partial(self._tell_of_hedge, endpoint.label),
                 clock=self._resources.clock,
             )

@@ -25,6 +25,7 @@ from sentio_async.http.reading import read_rows
 from sentio_async.http.redaction import redactor
 from sentio_async.http.session import Session
 from sentio_async.resilience import RetryPolicy
+from sentio_async.resilience.hedging import HedgePolicy
 from sentio_async.resilience.limiter import Priority, Window
 from session_calls import TestConfig, a_session, thing, write_once, write_with_key
 
@@ -434,6 +435,16 @@ async def test_other_questions_and_other_ways_of_asking_are_not_shared():
             server.requests.clear()
             await asyncio.gather(*map(ask, range(5)))
             assert len(server.requests) == 5
+
+
+@pytest.mark.parametrize(("places", "requests"), [(20, 4), (2, 2)])
+async def test_nobody_asks_twice_while_others_wait_for_a_place(monkeypatch, places, requests):
+    monkeypatch.setattr(TestConfig, "hedge_policy", HedgePolicy(after=0.02))
+    async with Server(ok({"a": 1}), delay=0.1) as server:
+        session = server.session(max_in_flight=places)
+        await asyncio.gather(session.send(quote("A")), session.send(quote("B")))
+
+        assert len(server.requests) == requests
 
 
 async def test_an_error_is_shared_like_an_answer():
