@@ -294,6 +294,8 @@ class Feed:
         self._final = ending.error or errors.ConnectionError(ending.reason, connector=self.name)
         self._last_error = ending.reason
         self._context.go(FeedState.CLOSED, ending.reason)
+        for topic in self._book.wanted:
+            self._healer.not_sent(topic, ending.reason)
         for consumer in list(self._topics):
             consumer.finish(self._final)
         self.changed()

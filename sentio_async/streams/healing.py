@@ -87,7 +87,10 @@ class Healer:
     def not_sent(self, topic: Topic, reason: str) -> None:
         """The venue does not send this any more: what was missed so far stays missing."""
         route = self._context.router.route(topic)
-        if route is None or route.gap_from_ns is None:
+        if route is None:
+            return
+        if route.gap_from_ns is None:
+            _deliver(route, route.release())
             return
         gap = self._span(route, route.gap_from_ns, self._context.wall_ns())
         self._tell(reports.GapFound, gap)

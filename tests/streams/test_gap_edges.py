@@ -277,3 +277,22 @@ async def test_what_came_before_an_answer_that_never_came_has_a_gap_after_it():
 
     assert scene.ids == ["1", "2"]
     await scene.feed.aclose()
+
+
+async def test_rows_that_wait_are_handed_on_before_a_stream_ends_for_good():
+    scene = Scene(delay=30.0, backfill_timeout=60.0)
+    stream = await Subscription([(scene.feed, topics("AAPL"))], Policy.DROP_OLDEST).ready()
+    scene.say(1)
+    scene.venue.live.drop()
+    await until(lambda: scene.asked)
+    scene.say(2)
+    scene.venue.refuses_to_open = lambda: errors.AuthenticationError("another key is needed")
+    scene.venue.live.drop()
+    await asyncio.sleep(2)
+
+    assert [(await anext(stream)).id for _ in range(2)] == ["1", "2"]
+    with pytest.raises(errors.AuthenticationError):
+        await anext(stream)
+    assert len(scene.told(reports.GapUnfilled)) == 1
+    await stream.aclose()
+    await scene.feed.aclose()
