@@ -10,9 +10,11 @@ import contextlib
 import copy
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from typing import Any, ClassVar, Generic, TypeVar
 
 __all__ = [
+    "CALLING",
     "FAULTS",
     "BlockingQueue",
     "CallbackConsumer",
@@ -33,6 +35,8 @@ A plain function has no task that could be cancelled: it asked for something tha
 """
 
 
+CALLING: ContextVar[asyncio.Task[None] | None] = ContextVar("CALLING", default=None)
+"""The worker whose callback this is."""
 _CANCELLED_WITHIN = 0.5
 """Seconds that a callback has to notice that it is cancelled."""
 
@@ -64,7 +68,8 @@ class Consumer(Generic[R]):
 async def let_finish(consumers: Iterable[Consumer[Any]], *, within: float) -> None:
     """Return when they have dealt with what they were given; what takes longer is cancelled."""
     workers = {each.worker for each in consumers if each.worker is not None}
-    left = {each for each in workers if not each.done() and each is not asyncio.current_task()}
+    # A callback that ends its own stream, by however many tasks, is not waited for.
+    left = {each for each in workers if not each.done() and each is not CALLING.get()}
     if left and within:
         _, left = await asyncio.wait(left, timeout=within)
     for worker in left:

@@ -13,6 +13,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 from sentio_async import errors
 from sentio_async.streams.book import Topic
 from sentio_async.streams.consumers import (
+    CALLING,
     BlockingQueue,
     CallbackConsumer,
     ConflatingQueue,
@@ -127,6 +128,7 @@ class Subscription(Generic[R]):
             worker.add_done_callback(_running.discard)
 
     async def _work(self, callback: Callback) -> None:
+        CALLING.set(self._consumer.worker)
         try:
             while not self._is_closed:
                 await self._call(callback, await self._queue.get())

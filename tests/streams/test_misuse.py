@@ -262,3 +262,29 @@ async def test_a_callback_that_will_not_be_cancelled_is_not_waited_for():
 
     assert stubborn.ids == ["1"]
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("what", ["its stream", "its connector"])
+async def test_a_callback_may_end_what_it_belongs_to(what):
+    venue, ended = Venue(), []
+    feed = a_feed(venue)
+    tap = Tap(feed)
+
+    async def once(row):
+        # Each of these runs it in a task of its own.
+        if what == "its stream":
+            await asyncio.wait_for(stream.aclose(), 1)
+        else:
+            await asyncio.gather(tap.aclose(), feed.aclose())
+        ended.append(row.id)
+
+    stream = await Subscription([(tap, topics("AAPL"))], Policy.DROP_OLDEST, callback=once).ready()
+    began = asyncio.get_running_loop().time()
+    venue.live.say(venue.trade("AAPL", 1))
+    await asyncio.sleep(0.1)
+
+    assert ended == ["1"]
+    assert stream.failures == 0
+    await feed.aclose()
+    assert asyncio.get_running_loop().time() - began < 0.5
+    assert asyncio.all_tasks() == {asyncio.current_task()}
