@@ -52,7 +52,7 @@ class GatewayPolicy:
     id_length: int = 48
     """Of an order's id as a whole; 20 with an empty prefix where a venue takes 20 letters."""
     remember: int = 100_000
-    """How many settled orders are kept in memory for repeated intent keys."""
+    """How many settled orders are kept in memory for repeated intent keys, at some 6 kB each."""
 
     def __post_init__(self) -> None:
         if self.id_length - len(self.id_prefix) < _SHORTEST_DIGEST:

@@ -47,11 +47,12 @@ REASONS = {
     "call, which cost 17 us when they have just run and two to three times that otherwise.",
     "vendors.alpaca.quotes": "Decoding a row takes 0.45 us, its exact time 0.2, making the `Quote` "
     "0.2; the rest is the price of the requests, 1,000 symbols being 5 of 200.",
-    "vendors.alpaca.bars": "Nearly half is the JSON decoder, a quarter the times; the rest is "
-    "filling columns from rows.",
+    "vendors.alpaca.bars": "Nearly half is the JSON decoder, a quarter filling columns from rows; "
+    "then the times, and receiving a megabyte.",
     "vendors.alpaca.place_order": "Two rows in the journal before the first byte, a task that "
     "outlives its caller, a checked request, an answer refused if it names a member twice, and "
-    "exact numbers: some 165 functions, most of which have not run for a while.",
+    "exact numbers: code that has not run for a while, at two to four times its price when hot. "
+    "The target is what one quote costs.",
     "vendors.massive.snapshot": "A call's own cost, as for one quote.",
     "vendors.massive.snapshots": "A snapshot is six objects, each made in Python from the row.",
     "vendors.massive.aggregates": "As Alpaca's bars.",
