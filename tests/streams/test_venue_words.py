@@ -156,3 +156,20 @@ async def test_compression_that_is_offered_need_not_be_taken(exchange, kind):
         quote = await asyncio.wait_for(anext(data.stream_quotes("AAPL")), 5)
 
     assert quote.symbol == "AAPL"
+
+
+@pytest.mark.parametrize("vendor", ["alpaca", "polygon"])
+async def test_a_function_that_asks_for_what_was_cancelled_costs_no_connection(exchange, vendor):
+    settings = exchange.settings(vendor)
+    data = AlpacaData(settings) if vendor == "alpaca" else PolygonData(settings)
+    heard = []
+
+    def fails(row):
+        raise asyncio.CancelledError
+
+    bad = await data.on_quotes(fails, "AAPL").ready()
+    await data.on_quotes(heard.append, "AAPL").ready()
+    await until(lambda: bad.failures > 2 and len(heard) > 2)
+
+    assert bad.feeds[0].connections == 1
+    await data.disconnect()

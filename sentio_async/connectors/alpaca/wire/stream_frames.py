@@ -14,6 +14,7 @@ from typing import Any
 from sentio_async.connectors.alpaca.wire.data_rows import PROVIDER, Feed
 from sentio_async.connectors.alpaca.wire.stream_messages import RawQuote, RawTrade
 from sentio_async.models import Quote, Trade
+from sentio_async.streams.consumers import FAULTS
 from sentio_async.streams.desk import Desk, Read
 
 __all__ = ["frame_reader"]
@@ -66,7 +67,7 @@ def frame_reader(feed: Feed, desk: Desk) -> Read:
             deliver = route.deliver
             try:
                 deliver(row)
-            except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+            except FAULTS as exc:
                 failed(deliver, exc)
 
     return read

@@ -13,6 +13,7 @@ from sentio_async.connectors.polygon.wire.envelope import PROVIDER
 from sentio_async.connectors.polygon.wire.stream_messages import RawQuote, RawTrade
 from sentio_async.connectors.polygon.wire.stream_rows import CODES, CONDITIONS, EXCHANGES
 from sentio_async.models import Quote, Trade
+from sentio_async.streams.consumers import FAULTS
 from sentio_async.streams.desk import Desk, Read
 
 __all__ = ["frame_reader"]
@@ -54,7 +55,7 @@ def frame_reader(desk: Desk, *, is_delayed: bool) -> Read:
             deliver = route.deliver
             try:
                 deliver(row)
-            except Exception as exc:  # noqa: BLE001 (a consumer's failure is its own)
+            except FAULTS as exc:
                 failed(deliver, exc)
 
     return read
