@@ -54,6 +54,8 @@ _ALSO_REFUSED: tuple[tuple[Network, str], ...] = tuple(
         ("64:ff9b:1::/48", "a local translation"),
         ("100::/64", "discarded"),
         ("2001::/23", "reserved"),
+        # Global or private, by the release of Python; nothing new is reached by it (RFC 7526).
+        ("2002::/16", "6to4"),
         ("5f00::/16", "segment routing"),
         ("fec0::/10", "site-local"),
         ("ff00::/8", "multicast"),
@@ -147,7 +149,7 @@ def _is_translated(ip: IPAddress) -> bool:
 def _packed_in(ip: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
     """The IPv4 addresses that a packet to this one may end at."""
     number = int(ip)
-    found = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
+    found = [ip.ipv4_mapped, *(ip.teredo or ())]
     if ip in _NAT64 or (number >> 32) & 0xFFFFFFFF in _ISATAP:
         found.append(ipaddress.IPv4Address(number & 0xFFFFFFFF))
     return [inner for inner in found if inner is not None]
