@@ -168,7 +168,7 @@ async def test_a_function_that_asks_for_what_was_cancelled_costs_no_connection(e
         raise asyncio.CancelledError
 
     bad = await data.on_quotes(fails, "AAPL").ready()
-    await data.on_quotes(heard.append, "AAPL").ready()
+    await data.on_quotes(heard.append, "MSFT").ready()
     await until(lambda: bad.failures > 2 and len(heard) > 2)
 
     assert bad.feeds[0].connections == 1
