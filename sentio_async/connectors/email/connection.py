@@ -221,6 +221,8 @@ class Connection:
             # Its end has not left this process, so the server cannot have accepted it.
             if transport.get_write_buffer_size():  # type: ignore[attr-defined]
                 raise self._ended(_unfinished()) from exc
+        except aiosmtplib.SMTPResponseException as exc:
+            reason, cause = "reply to the message is not SMTP", exc
         except (aiosmtplib.SMTPException, OSError) as exc:
             reason, cause = "connection lost before the reply to the message", exc
         except BaseException:

@@ -32,6 +32,8 @@ class Scripted:
         self.lines = []
         self.messages = []
         self.connections = 0
+        self.open = 0
+        self.deserted = asyncio.Event()
         self.paused = asyncio.Event()
         self._held = {}
         self._writers = []
@@ -77,6 +79,16 @@ class Scripted:
         self._tasks.add(asyncio.current_task())
         self._writers.append(writer)
         self.connections += 1
+        self.open += 1
+        self.deserted.clear()
+        try:
+            await self._talk(reader, writer)
+        finally:
+            self.open -= 1
+            if not self.open:
+                self.deserted.set()
+
+    async def _talk(self, reader, writer):
         gone = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
         with contextlib.suppress(*gone):
             if not await self._reply("CONNECT", writer):

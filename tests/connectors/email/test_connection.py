@@ -38,14 +38,23 @@ async def test_before_the_message_is_handed_over_nothing_was_sent(word, fault):
     assert server.messages == []
 
 
-@pytest.mark.parametrize("fault", ["hang up", None, "gibberish", "354 what?"])
-async def test_a_message_without_an_answer_is_in_doubt_and_not_sent_again(fault):
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("hang up", "connection lost before the reply to the message"),
+        (None, "no reply to the message within the time allowed"),
+        ("gibberish", "reply to the message is not SMTP"),
+        ("999 what?", "reply to the message is not SMTP"),
+        ("354 what?", "reply to the message is not what SMTP has"),
+    ],
+)
+async def test_a_message_without_an_answer_is_in_doubt_and_not_sent_again(fault, reason):
     async with Scripted(DOT=fault) as server:
         mail = notifier(server, **QUICK)
         receipt = await tell(mail, event_id="e1")
 
     (result,) = receipt.results
-    assert result.delivery is Delivery.UNKNOWN
+    assert (result.delivery, result.reason) == (Delivery.UNKNOWN, reason)
     assert not receipt.is_delivered
     assert len(server.messages) == 1
 
@@ -92,6 +101,7 @@ async def test_only_recipients_that_were_put_off_are_tried_again_alone():
         Delivery.ACCEPTED,
     ]
     assert receipt.results[1].code == "550 5.1.1"
+    assert receipt.results[1].reason == "5.1.1 no such user"
     assert len(server.messages) == 2
 
 
@@ -203,7 +213,7 @@ async def test_a_reply_that_nobody_asked_for_is_not_taken_for_the_next_one(word)
 
 
 async def test_a_connection_that_says_too_much_at_the_end_is_not_used_again():
-    async with Scripted() as server, notifier(server) as mail:
+    async with Scripted() as server, notifier(server, **ONCE) as mail:
         server.replies["DOT"] += "\r\n250 2.0.0 nobody asked for this"
         assert (await tell(mail)).is_delivered
         server.replies["DOT"] = "554 5.6.0 rejected"
@@ -326,7 +336,8 @@ async def tell_text(server, text):
 async def test_letters_beyond_ascii_in_an_address_need_a_server_that_takes_them():
     async with Scripted() as server:
         assert (await tell(notifier(server), to="jörg@x.test")).is_delivered
-        assert any("SMTPUTF8" in line for line in server.lines)
+        (mail,) = (line for line in server.lines if line.startswith("MAIL"))
+        assert mail.split(" ")[-1] == "SMTPUTF8"
 
     async with Scripted(EHLO="250 scripted.test") as server:
         with pytest.raises(errors.InvalidRequestError, match="ASCII"):

@@ -1,6 +1,8 @@
 """Logins: one bad password is one try, and a token is renewed once."""
 
+import asyncio
 import base64
+import gc
 import logging
 import pickle
 import traceback
@@ -9,8 +11,10 @@ import pytest
 
 from connectors.email.scripted import EHLO, Scripted
 from sentio_async import errors
+from sentio_async.clock import SystemClock
 from sentio_async.connectors.email.notifier import EmailNotifier
 from sentio_async.errors import Outcome
+from sentio_async.http.redaction import redactor
 from sentio_async.models.health import HealthStatus
 
 REFUSED = "535 5.7.8 Username and Password not accepted"
@@ -98,8 +102,10 @@ async def test_plain_is_preferred_and_login_is_known():
 
 async def test_a_server_without_a_known_login_is_not_given_the_password():
     async with Scripted(EHLO="250-scripted.test\r\n250 AUTH GSSAPI CRAM-MD5") as server:
-        with pytest.raises(errors.PermissionError, match="login"):
+        with pytest.raises(errors.PermissionError, match="offers cram-md5, gssapi") as caught:
             await tell(notifier(server))
+
+    assert caught.value.phase == "AUTH"
 
     assert server.words() == ["EHLO"]
 
@@ -114,6 +120,8 @@ async def test_a_refused_token_is_renewed_once(challenge):
 
     assert receipt.attempts == 1
     assert len(asked) == 2
+    # The reason of a refusal is asked for by an empty line.
+    assert server.lines.count("") == challenge
     assert proofs(server) == [
         b"user=bot@x.test\x01auth=Bearer old-token\x01\x01",
         b"user=bot@x.test\x01auth=Bearer new-token\x01\x01",
@@ -157,11 +165,56 @@ async def test_a_token_provider_that_fails_is_not_the_servers_fault():
 
     async with Scripted() as server:
         mail = notifier(server, token_provider=provide, retry_attempts=1)
-        with pytest.raises(errors.ConnectorError, match="token_provider") as caught:
+        with pytest.raises(errors.ConnectorError, match="failed with RuntimeError") as caught:
             await tell(mail)
 
     assert caught.value.outcome is Outcome.NOT_SENT
     assert server.connections == 0
+
+
+async def test_a_token_provider_that_never_comes_back_is_not_waited_for():
+    async def provide():
+        await asyncio.Event().wait()
+
+    async with Scripted() as server, asyncio.timeout(2):
+        mail = notifier(server, token_provider=provide, retry_attempts=1)
+        with pytest.raises(errors.ConnectorError) as caught:
+            await mail.send_notification("a@x.test", "s", "m", timeout=0.05)
+
+    assert caught.value.outcome is Outcome.NOT_SENT
+
+
+async def test_a_login_is_tried_again_when_the_pause_is_over():
+    class Later(SystemClock):
+        passed = 0.0
+
+        def time(self):
+            return super().time() + self.passed
+
+    clock = Later()
+    async with Scripted(AUTH=[REFUSED, "235 OK"]) as server:
+        settings = server.settings(username="bot@x.test", password=PASSWORD, login_pause=300)
+        mail = EmailNotifier(settings, clock=clock)
+        for passed in (0.0, 299.0):
+            clock.passed = passed
+            with pytest.raises(errors.AuthenticationError):
+                await tell(mail)
+        clock.passed = 301.0
+
+        assert (await tell(mail)).is_delivered
+    assert server.words().count("AUTH") == 2
+
+
+async def test_tokens_are_forgotten_with_their_owner():
+    provide, _ = tokens("canary-token-4713")
+    async with Scripted() as server:
+        mail = notifier(server, token_provider=provide)
+        await tell(mail)
+    assert redactor.knows_any_in("canary-token-4713")
+
+    del mail
+    gc.collect()
+    assert not redactor.knows_any_in("canary-token-4713")
 
 
 @pytest.mark.parametrize("token", ["", "two\r\nlines", "ü"])

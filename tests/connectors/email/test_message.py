@@ -192,14 +192,17 @@ def test_a_line_end_in_an_address_is_refused(end):
         "x" * 65 + "@x.test",
         "a@" + "x" * 64 + ".test",
         "a@" + "x." * 130 + "test",
+        "a@\N{SNOWMAN}..test",
         None,
         17,
         ["a@x.test"],
     ],
 )
 def test_what_is_not_one_address_is_refused(text):
-    with pytest.raises(errors.InvalidRequestError, match="recipient"):
+    with pytest.raises(errors.InvalidRequestError, match="recipient") as caught:
         plain_address(text)
+
+    assert repr(text)[:80] in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -208,6 +211,8 @@ def test_what_is_not_one_address_is_refused(text):
         ("a@x.test", "", "a@x.test"),
         (" a@x.test ", "", "a@x.test"),
         ("<a@x.test>", "", "a@x.test"),
+        ('"" <a@x.test>', "", "a@x.test"),
+        ("first.last@x.test", "", "first.last@x.test"),
         ("A B <a+tag@x.test>", "A B", "a+tag@x.test"),
         ('"Last, First" <a@x.test>', "Last, First", "a@x.test"),
         (r'"A \"B\"" <a@x.test>', 'A "B"', "a@x.test"),
@@ -221,6 +226,40 @@ def test_what_is_not_one_address_is_refused(text):
 )
 def test_one_address_is_understood(text, name, address):
     assert plain_address(text) == (name, address)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"sender": "jörg@x.test"}, "From"),
+        ({"to": ("jörg@x.test",)}, "To"),
+        ({"cc": ("jörg@x.test",)}, "Cc"),
+        ({"reply_to": "jörg@x.test"}, "Reply-To"),
+    ],
+)
+def test_addresses_with_any_letters_survive_the_headers(changes, name):
+    assert f"\r\n{name}: jörg@x.test\r\n".encode() in b"\r\n" + flatten(
+        build_message(a_letter(**changes))
+    )
+
+
+def test_half_a_character_becomes_a_question_mark():
+    half = "a\ud800b"
+
+    message = sent(a_letter(subject=half, text=half, headers={"X-Note": half}))
+
+    assert message["Subject"] == message["X-Note"] == "a?b"
+    assert message.get_content().strip() == "a?b"
+
+
+def test_a_content_id_may_have_its_brackets_already():
+    logo = Attachment(filename="l.png", content=b"x", content_type="image/png", content_id="<l@x>")
+
+    message = sent(a_letter(html='<img src="cid:l@x">', attachments=(logo,)))
+
+    _, related = message.iter_parts()
+    _, image = related.iter_parts()
+    assert image["Content-ID"] == "<l@x>"
 
 
 def test_names_with_any_letters_survive_the_headers():

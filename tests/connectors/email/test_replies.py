@@ -16,6 +16,8 @@ from sentio_async.resilience.verdict import Verdict, verdict_of
 # Replies as the providers document them, or as their users have reported them.
 KNOWN = (
     ("CONNECT", 421, "4.7.0 Too many connections from your IP", Meaning.THROTTLED),
+    ("CONNECT", 421, "4.7.28 unusual traffic from your IP", Meaning.THROTTLED),
+    ("CONNECT", 421, "4.3.7 Service not available", Meaning.TRANSIENT_CONNECTION),
     ("CONNECT", 421, "4.3.2 Service not available", Meaning.TRANSIENT_CONNECTION),
     ("CONNECT", 451, "4.3.2 service temporarily unavailable", Meaning.TRANSIENT_CONNECTION),
     ("CONNECT", 550, "5.7.1 your address is on a list", Meaning.POLICY),
@@ -35,6 +37,7 @@ KNOWN = (
     ("AUTH", 535, "5.7.30 Basic authentication is not supported", Meaning.POLICY),
     ("AUTH", 504, "5.5.4 unrecognized authentication type", Meaning.POLICY),
     ("AUTH", 538, "5.7.11 Encryption required", Meaning.POLICY),
+    ("AUTH", 500, "unrecognized command", Meaning.POLICY),
     ("MAIL", 250, "OK", Meaning.ACCEPTED),
     ("MAIL", 421, "too many messages in this connection", Meaning.TRANSIENT_CONNECTION),
     ("MAIL", 530, "5.7.0 Authentication Required", Meaning.POLICY),
@@ -45,6 +48,8 @@ KNOWN = (
     ("MAIL", 432, "4.3.2 sender thread limit exceeded", Meaning.THROTTLED),
     ("RCPT", 250, "OK", Meaning.ACCEPTED),
     ("RCPT", 251, "User not local; will forward", Meaning.ACCEPTED),
+    ("RCPT", 260, "", Meaning.GARBLED),
+    ("RCPT", 400, "later", Meaning.TRANSIENT_RECIPIENT),
     ("RCPT", 450, "4.2.0 Greylisted", Meaning.TRANSIENT_RECIPIENT),
     ("RCPT", 451, "4.7.1 greylisted, try again in 300 seconds", Meaning.TRANSIENT_RECIPIENT),
     ("RCPT", 452, "4.5.3 Too many recipients", Meaning.TRANSIENT_RECIPIENT),
@@ -52,6 +57,9 @@ KNOWN = (
     ("RCPT", 552, "5.2.2 Mailbox full", Meaning.PERMANENT_RECIPIENT),
     ("RCPT", 550, "5.7.1 Relay not permitted", Meaning.PERMANENT_RECIPIENT),
     ("RCPT", 550, "No such user", Meaning.PERMANENT_RECIPIENT),
+    ("RCPT", 500, "Syntax error", Meaning.PERMANENT_RECIPIENT),
+    ("RCPT", 530, "Must issue a STARTTLS command first", Meaning.POLICY),
+    ("RCPT", 538, "Encryption required", Meaning.POLICY),
     ("RCPT", 550, "5.4.5 Daily user sending limit exceeded", Meaning.QUOTA_EXHAUSTED),
     ("DATA", 354, "go ahead", Meaning.ACCEPTED),
     ("DATA", 250, "OK", Meaning.GARBLED),
@@ -68,6 +76,12 @@ KNOWN = (
         Meaning.QUOTA_EXHAUSTED,
     ),
     ("DOT", 452, "4.2.2 mailbox full", Meaning.TRANSIENT_RECIPIENT),
+    ("DATA", 451, "4.1.1 not known yet", Meaning.TRANSIENT_RECIPIENT),
+    ("DOT", 552, "5.2.2 mailbox full", Meaning.PERMANENT_RECIPIENT),
+    ("DOT", 550, "5.4.1 access denied", Meaning.PERMANENT_RECIPIENT),
+    ("DOT", 550, "5.1.1 no such user", Meaning.PERMANENT_RECIPIENT),
+    ("DOT", 550, "5.1.7 bad address of the sender", Meaning.PERMANENT_MESSAGE),
+    ("DOT", 553, "5.1.8 bad domain of the sender", Meaning.PERMANENT_MESSAGE),
     ("NOOP", 250, "OK", Meaning.ACCEPTED),
     ("NOOP", -1, "HTTP/1.1 400 Bad Request", Meaning.GARBLED),
     ("DOT", 999, "", Meaning.GARBLED),
@@ -129,6 +143,26 @@ def test_a_wait_in_words_is_heard(text, seconds):
     assert getattr(error, "retry_after", None) == seconds
 
 
+@pytest.mark.parametrize(
+    ("phase", "code", "text", "scope", "outcome"),
+    [
+        ("DOT", 451, "4.7.1 slow down, retry in 9 seconds", "mail server", Outcome.NOT_SENT),
+        ("MAIL", 550, "5.4.5 no more for today", "mail quota", Outcome.REFUSED),
+        ("RCPT", 451, "4.7.1 greylisted, try again in 9 s", "recipient", Outcome.NOT_SENT),
+    ],
+)
+def test_a_throttle_says_whose_it_is_and_that_nobody_got_the_message(
+    phase, code, text, scope, outcome
+):
+    error = error_for(Reply(code, text), Phase(phase))
+
+    assert isinstance(error, errors.RateLimitError)
+    assert (error.scope, error.outcome) == (scope, outcome)
+    assert error.retry_after == (None if scope == "mail quota" else 9)
+    assert error.is_permanent is (scope == "mail quota")
+    assert error.message == f"{phase}: {code} {text}"
+
+
 def test_an_unprintable_reply_cannot_forge_log_lines():
     reply = Reply(550, "no\r\nERROR everything is lost\x1b[31m\udcff" + "x" * 5000)
 
@@ -165,3 +199,28 @@ def test_doubt_stays_until_somebody_has_accepted():
     progress.accept(["a@x"], Reply(250, "OK"))
     (result,) = progress.results()
     assert result.delivery is Delivery.ACCEPTED
+
+
+def test_who_may_have_got_it_is_tried_again_until_somebody_says_no():
+    progress = Progress(["a@x", "b@x"])
+    progress.doubt(["a@x", "b@x"], "no reply")
+    progress.refuse(["a@x"], Reply(451, "4.7.1 greylisted"), Phase.RCPT)
+    assert progress.pending == ("a@x", "b@x")
+    assert progress.may_have_arrived
+
+    progress.refuse(["a@x"], Reply(550, "5.1.1 unknown"), Phase.RCPT)
+    assert progress.pending == ("b@x",)
+    assert [r.delivery for r in progress.results()] == [Delivery.UNKNOWN] * 2
+
+
+@pytest.mark.parametrize(
+    ("outcome", "delivery"),
+    [(Outcome.REFUSED, Delivery.REFUSED), (Outcome.NOT_SENT, Delivery.DEFERRED)],
+)
+def test_whoever_was_never_asked_has_the_error_that_ended_it(outcome, delivery):
+    error = errors.ServerError("MAIL: 451 later", status_code=451, code="451", outcome=outcome)
+
+    (result,) = Progress(["a@x"]).results(error)
+
+    assert (result.delivery, result.code, result.reason) == (delivery, "451", error.message)
+    assert Progress(["a@x"]).results()[0].delivery is Delivery.DEFERRED
