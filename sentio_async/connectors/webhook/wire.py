@@ -181,7 +181,7 @@ def split_url(url: str) -> tuple[str, str, str]:
     host = parts.hostname
     if not url.isprintable() or " " in url or "\\" in url or not host:
         raise errors.InvalidRequestError("url: is not one")
-    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+    if "@" in parts.netloc:
         raise errors.InvalidRequestError("url: must not carry a user name or password")
     if parts.fragment:
         raise errors.InvalidRequestError("url: must not have a fragment")

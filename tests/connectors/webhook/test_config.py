@@ -8,6 +8,7 @@ from sentio_async.config import load_config
 from sentio_async.connectors.webhook.config import WebhookConfig
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OTHER = "whsec_YW5vdGhlciBrZXksIG9mIDI0IGJ5dGVz"
 
 
 def load(**given):
@@ -64,12 +65,17 @@ def test_secrets_do_not_show_themselves():
     shown = f"{config!r} {config} {config.model_dump()} {vars(config)}"
     for secret in ("long-secret", "other-secret", "bearer-secret", "header-secret", SECRET[6:]):
         assert secret not in shown
-        assert any(secret in known for known in config.secrets())
+    assert set(config.secrets()) == {
+        *("bearer-secret", "header-secret", SECRET, SECRET[6:], "other-secret"),
+        "https://h.example/services/T0/B0/long-secret?key=other-secret",
+        *("services/T0/B0/long-secret", "key=other-secret"),
+    }
 
 
 def test_a_variable_may_hold_several_old_secrets():
-    environ = {"WEBHOOK_URL": "https://h.example", "SENTIO_WEBHOOK_OLD_SIGNING_SECRETS": SECRET}
+    for text, secrets in ((SECRET, [SECRET]), (f"{SECRET}, {OTHER}", [SECRET, OTHER])):
+        environ = {"WEBHOOK_URL": "https://h.example", "SENTIO_WEBHOOK_OLD_SIGNING_SECRETS": text}
 
-    config = load_config(WebhookConfig, environ=environ)
+        config = load_config(WebhookConfig, environ=environ)
 
-    assert [each.get_secret_value() for each in config.signing_secrets] == [SECRET]
+        assert [each.get_secret_value() for each in config.signing_secrets] == secrets

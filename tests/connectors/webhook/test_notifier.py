@@ -37,7 +37,7 @@ async def test_a_message_arrives_signed_and_is_verified_by_two_others(exchange):
     async with notifier(exchange, old_signing_secrets=[OLD]) as hook:
         receipt = await hook.send_notification("ops", "filled", "10 AAPL", event_id="fill-1")
 
-    assert receipt.id == "fill-1"
+    assert (receipt.id, receipt.attempts) == ("fill-1", 1)
     assert receipt.is_delivered
     assert receipt.results[0].delivery is Delivery.ACCEPTED_WITHOUT_PROOF
     (got,) = exchange.hooks
@@ -45,7 +45,13 @@ async def test_a_message_arrives_signed_and_is_verified_by_two_others(exchange):
     for secret in (exchange.signing_secret, OLD):
         assert Webhook(secret).verify(got.body, got.headers)["data"]["message"] == "10 AAPL"
     assert got.headers["idempotency-key"] == got.headers["webhook-id"] == "fill-1"
-    assert got.json["data"]["recipients"] == ["ops"]
+    assert got.json["type"] == "notification"
+    assert got.json["data"] == {
+        "subject": "filled",
+        "message": "10 AAPL",
+        "priority": "normal",
+        "recipients": ["ops"],
+    }
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "reset_after", "status_after", "half"])
@@ -84,38 +90,6 @@ async def test_each_try_is_signed_for_its_own_time(exchange):
     stamps = [int(each.headers["webhook-timestamp"]) for each in exchange.hooks]
     assert stamps == [1_800_000_007, 1_800_000_014]
     assert all(each.verified for each in exchange.hooks)
-
-
-async def test_a_slack_message_in_doubt_is_not_sent_again(exchange):
-    exchange.add_fault(fault("drop_after", times=1))
-
-    async with notifier(exchange, "/slack", format="slack") as hook:
-        with pytest.raises(errors.ConnectorError) as caught:
-            await hook.send_notification(None, "s", "m")
-
-    assert caught.value.outcome is Outcome.UNKNOWN
-    assert len(exchange.hooks) == 1
-
-
-async def test_slack_is_sent_what_it_understands(exchange):
-    async with notifier(exchange, "/slack", format="slack") as hook:
-        await hook.send_trade_notification(TRADE)
-        await hook.send_alert("drawdown", "<!channel> & more")
-
-    assert exchange.hooks[0].json["text"].startswith("*BUY 10 AAPL @ 187.20*\nSymbol: AAPL")
-    assert exchange.hooks[1].json == {"text": "*[high] drawdown*\n&lt;!channel&gt; &amp; more"}
-
-
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [("invalid_payload", errors.BadRequestError), ("rate_limited", errors.RateLimitError)],
-)
-async def test_what_slack_refuses_under_200_is_a_failure(exchange, body, kind):
-    exchange.state.sink.body = body
-
-    async with notifier(exchange, "/slack", format="slack", retry_attempts=1) as hook:
-        with pytest.raises(kind, match=body):
-            await hook.send_notification(None, "s", "m")
 
 
 async def test_trades_and_alerts_have_their_own_types(exchange):
@@ -158,8 +132,9 @@ async def test_a_receiver_that_is_gone_is_not_asked_again_until_reconnected(exch
 
     async with notifier(exchange) as hook:
         for _ in range(3):
-            with pytest.raises(errors.NotFoundError, match="410"):
+            with pytest.raises(errors.NotFoundError, match="410") as caught:
                 await hook.send_notification(None, "s", "m")
+            assert (caught.value.status_code, caught.value.outcome) == (410, Outcome.REFUSED)
         assert len(exchange.hooks) == 1
         report = await hook.health_check()
         assert report.status is HealthStatus.DEGRADED
@@ -201,6 +176,7 @@ async def test_a_refusal_is_final(exchange, status, kind):
             await hook.send_notification(None, "s", "m")
 
     assert caught.value.outcome is Outcome.REFUSED
+    assert (caught.value.status_code, str(status) in caught.value.message) == (status, True)
     assert len(exchange.hooks) == 1
 
 

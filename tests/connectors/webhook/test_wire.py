@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -10,7 +11,9 @@ from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from sentio_async import errors
+from sentio_async.clock import SYSTEM_CLOCK
 from sentio_async.connectors.webhook import wire
+from sentio_async.connectors.webhook.proof import Proof
 from sentio_async.models import NoticePriority, OrderSide, TradeNotice
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -104,6 +107,43 @@ def test_a_trade_is_told_exactly_and_without_what_is_not_known():
     }
 
 
+def test_everything_that_is_known_of_a_trade_is_told():
+    trade = TradeNotice(
+        symbol="BTC/USD",
+        side=OrderSide.SELL,
+        qty=Decimal("1E+3"),
+        order_id="o-1",
+        status="filled",
+        strategy="momentum",
+        profit_loss=Decimal("-1.50"),
+        at=datetime(2026, 11, 24, 16, 30, tzinfo=timezone(timedelta(hours=1))),
+        details={"venue": "X"},
+    )
+
+    assert wire.trade_body(AT, trade)["data"] == {
+        "symbol": "BTC/USD",
+        "side": "sell",
+        "qty": "1000",
+        "order_id": "o-1",
+        "status": "filled",
+        "strategy": "momentum",
+        "profit_loss": "-1.50",
+        "at": "2026-11-24T15:30:00Z",
+        "details": {"venue": "X"},
+    }
+
+
+@pytest.fixture
+def far_away(monkeypatch):
+    """A machine whose own zone is not UTC."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_away")
 def test_times_are_told_in_utc():
     at = datetime(2026, 11, 24, 10, 30, tzinfo=timezone(timedelta(hours=-5)))
 
@@ -128,7 +168,10 @@ def test_slack_text_is_cut_before_it_is_escaped():
 
     assert told.endswith("… (cut)")
     assert told.count("&amp;") == told.count("&")
-    assert len(told.replace("&amp;", "&")) <= 4000
+    assert len(told.replace("&amp;", "&")) == 4000
+    long = wire.slack_body("s" * 300, "m" * 10_000)["text"]
+    assert len(long) == 4000
+    assert long.startswith(f"*{'s' * 200}*\nm")
 
 
 @pytest.mark.parametrize(
@@ -175,6 +218,8 @@ def test_urls_are_taken_apart(url, parts):
         "https://user:pw@h.example/secret-path",
         "https://@h.example/secret-path",
         "https://h.example/secret-path/../x",
+        "https://h.example/secret-path/./x",
+        "https://:pw@h.example/secret-path",
         "https://h.example/secret-path/%2e%2E/x",
         "https://h.example/secret-path#f",
         "https://h.example/secret-path\r\nx",
@@ -189,3 +234,13 @@ def test_urls_that_mean_something_else_are_refused_unseen(url):
         wire.split_url(url)
 
     assert "secret-path" not in str(caught.value)
+
+
+def test_a_bearer_token_is_the_only_authorization():
+    headers = {"Authorization": SecretStr("Basic old")}
+    proof = Proof(SYSTEM_CLOCK, headers=headers, bearer=SecretStr("new"))
+
+    shown = proof.sign(wire.post_notice({}, "msg_1"))
+
+    assert [v for k, v in shown.items() if k.lower() == "authorization"] == ["Bearer new"]
+    assert (proof.tries_of("msg_1"), proof.tries_of("msg_1")) == (1, 1)
