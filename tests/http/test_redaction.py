@@ -14,6 +14,7 @@ from sentio_async.http import redaction
 from sentio_async.http.redaction import REDACTED, Redactor, install_log_filters, redactor
 
 SECRET = "s3cret/with+odd=chars & more%"
+BASE64 = [SECRET, f"{SECRET}x", f"{SECRET}xy", "ab/d+f", "abcdefgh", ">>>???~~~>>>???"]
 
 
 @pytest.fixture
@@ -59,6 +60,23 @@ def test_any_secret_is_hidden_inside_any_base64(secret, before, after):
     assert secret not in hiding.scrub(f"x {secret} y")
     if len(raw) >= 9:
         assert hiding.scrub(text) != text
+
+
+@pytest.mark.parametrize("secret", BASE64)
+@pytest.mark.parametrize("before", range(3))
+@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_in_base64_no_letter_stays_that_only_the_secret_decides(secret, before, after, encode):
+    def written(neighbour):
+        return encode(neighbour * before + secret.encode() + neighbour * after).decode()
+
+    text, other = written(b"\0"), written(b"\xff")
+    own = [at for at, both in enumerate(zip(text, other, strict=True)) if both[0] == both[1] != "="]
+    hiding = Redactor()
+    hiding.add([secret])
+
+    if len(own) >= 8:
+        assert hiding.scrub(text) == f"{text[: own[0]]}{REDACTED}{text[own[-1] + 1 :]}"
 
 
 @pytest.mark.parametrize(
