@@ -206,6 +206,24 @@ def test_a_secret_is_hidden_as_json_writes_it(slash: str, is_ascii: bool) -> Non
     assert redactor.scrub(f"not a key: {echo}") == f'not a key: "{REDACTED}"'
 
 
+@pytest.mark.parametrize("secret", ["both ' and \"", "back\\slash", "line\nend", "four"])
+@pytest.mark.parametrize("write", [repr, lambda text: repr(text.encode())])
+def test_a_secret_is_hidden_as_python_shows_it(secret: str, write) -> None:
+    redactor = Redactor()
+    redactor.add([secret])
+    shown = write(secret)
+    quote = shown[-1]
+
+    assert redactor.scrub(shown) == f"{shown.partition(quote)[0]}{quote}{REDACTED}{quote}"
+
+
+def test_a_secret_is_hidden_as_python_shows_its_bytes() -> None:
+    redactor = Redactor()
+    redactor.add(["clé-canari"])
+
+    assert redactor.scrub(repr("clé-canari".encode())) == f"b'{REDACTED}'"
+
+
 def test_a_secret_is_hidden_whatever_the_case_of_its_percent_signs() -> None:
     redactor = Redactor()
     redactor.add(["ab/cd=ef"])
