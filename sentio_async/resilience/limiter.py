@@ -80,8 +80,7 @@ class Limiter:
         self._logs = [WindowLog(window, self._reserve, padding) for window in self.windows]
         self._queues: tuple[deque[_Waiter], ...] = tuple(deque() for _ in Priority)
         self._demand = [0 for _ in Priority]
-        self._waiting = 0
-        self._seq = 0
+        self._waiting = self._seq = 0
         self._timer: asyncio.TimerHandle | None = None
         self._blocked_until = -math.inf
         self._paced_until = -math.inf
