@@ -24,12 +24,14 @@ class Deadlines:
         self._waiting: dict[Entry, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def add(self, entry: Entry) -> None:
         """Tell of it at its deadline, unless it has stopped waiting by then."""
         self._waiting[entry] = None
         entry.among = self._waiting
-        if entry.deadline < self._timer_at:
+        # The timer of a loop that has ended does not fire.
+        if entry.deadline < self._timer_at or asyncio.get_running_loop() is not self._loop:
             self._look_at(entry.deadline)
 
     def stop(self) -> None:
@@ -41,8 +43,8 @@ class Deadlines:
     def _look_at(self, at: float) -> None:
         self.stop()
         self._timer_at = at
-        left = max(0.0, at - self._now())
-        self._timer = asyncio.get_running_loop().call_later(left, self._look)
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(max(0.0, at - self._now()), self._look)
 
     def _look(self) -> None:
         self.stop()

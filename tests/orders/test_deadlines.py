@@ -8,7 +8,7 @@ from sentio_async.orders.deadlines import Deadlines
 from sentio_async.orders.entry import Entry
 from sentio_async.orders.intent import Intent, Kind
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+pytestmark = [pytest.mark.looptime]
 
 
 def waiting(*deadlines):
@@ -79,6 +79,29 @@ async def test_after_the_end_nobody_is_told_of():
 
     await asyncio.sleep(20)
     assert told == {}
+
+
+def test_a_timer_of_a_loop_that_has_ended_is_not_relied_on():
+    told = []
+
+    def begun(after):
+        deadline = loop.time() + after
+        deadlines.add(Entry(Intent(id=str(after), kind=Kind.PLACE, at=0.0, until=0.0), deadline))
+
+    loop = asyncio.new_event_loop()
+    deadlines = Deadlines(lambda: loop.time(), lambda entry: told.append(entry.id))
+    loop.call_soon(begun, 0.01)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+
+    loop = asyncio.new_event_loop()
+    loop.call_soon(begun, 0.02)
+    loop.call_later(0.1, loop.stop)
+    loop.run_forever()
+    loop.close()
+
+    assert told == ["0.01", "0.02"]
 
 
 async def test_there_is_one_timer_and_it_is_gone_when_nobody_waits(monkeypatch):
