@@ -4,6 +4,8 @@ import os
 import resource
 import signal
 import time
+import warnings
+from contextlib import contextmanager
 
 _MEMORY = 6 << 30
 _POLL = 0.004
@@ -67,12 +69,25 @@ def run_items(items, took, said):
             if when == "call" and not has_passed:
                 continue
             more = {"nextitem": following} if when == "teardown" else {}
-            report = call_and_report(item, when, log=False, **more)
+            with as_marked(item):
+                report = call_and_report(item, when, log=False, **more)
             if report.failed:
                 os.write(said, item.nodeid.encode())
                 return 1
             has_passed = report.passed
     return 0
+
+
+@contextmanager
+def as_marked(item):
+    """Inside, warnings are what the marks of the item say: pytest does it outside of its report."""
+    from _pytest.config import parse_warning_filter
+
+    with warnings.catch_warnings():
+        for mark in item.iter_markers("filterwarnings"):
+            for arg in mark.args:
+                warnings.filterwarnings(*parse_warning_filter(arg, escape=False))
+        yield
 
 
 def in_child(work):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .children import forked, run_items
+from .children import as_marked, forked, run_items
 
 OPTIONS = [
     *("-q", "-p", "no:cacheprovider", "--tb=line"),
@@ -185,7 +185,8 @@ class Baseline:
         for item, following in zip(items, [*items[1:], None], strict=True):
             measured.erase()
             measured.start()
-            reports = runtestprotocol(item, nextitem=following, log=False)
+            with as_marked(item):
+                reports = runtestprotocol(item, nextitem=following, log=False)
             measured.stop()
             if any(report.failed for report in reports):
                 raise SystemExit(f"fails without a mutant: {item.nodeid}")
