@@ -62,12 +62,10 @@ class Shelf:
         counted = self._complete.read_text() if self._complete.exists() else ""
         for unfinished in self._folder.glob(".part-*.new"):
             unfinished.unlink()
-        is_whole = True
         for place in sorted(self._folder.glob("part-*.parquet")):
-            facts = read_facts(place) if is_whole and place == self._next_place() else None
+            # What follows a gap would hide it: all from there on is fetched again.
+            facts = read_facts(place) if place == self._next_place() else None
             if facts is None:
-                # What follows a gap would hide it: all from there on is fetched again.
-                is_whole = False
                 place.unlink()
                 continue
             self._files.append(place)

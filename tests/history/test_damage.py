@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from history.books import Book, Shelves, bars_of, expected, plain, rows_in, stor
 from sentio_async import errors
 from sentio_async.history.lock import Hold
 from sentio_async.history.parquet import Part
+from sentio_async.history.shelf import Shelf
 
 pytest.importorskip("pyarrow")
 
@@ -105,6 +107,49 @@ async def test_a_page_that_goes_back_is_an_error(tmp_path, pages):
 
     with pytest.raises(errors.DecodeError, match="oldest first"):
         stored["AAPL"]
+
+
+def gone_on_with(folder, *pages):
+    """A shelf with bars 0 to 9, opened once more and given these pages."""
+    for given in ([range(10)], pages):
+        shelf = Shelf(folder, "AAPL", {}, rows=100)
+        shelf.open()
+        shelf.go_on()
+        try:
+            for rows in given:
+                shelf.add(bars_of("AAPL", rows))
+        finally:
+            shelf.pause()
+    return shelf.stored.rows
+
+
+@pytest.mark.parametrize(
+    "pages", [[range(9, 20)], [range(4), range(4, 8), range(8, 20)], [range(10, 20)], [range(20)]]
+)
+def test_what_is_stored_already_is_passed_over(tmp_path, pages):
+    assert gone_on_with(tmp_path, *pages) == 20
+
+
+@pytest.mark.parametrize("pages", [[range(9, 15), range(12, 20)], [range(20), range(5, 9)]])
+def test_a_page_that_goes_back_after_that_is_an_error(tmp_path, pages):
+    with pytest.raises(errors.DecodeError, match="AAPL: bars do not come oldest first"):
+        gone_on_with(tmp_path, *pages)
+
+
+async def test_a_file_is_whole_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    on_disk, sync = {}, os.fsync
+
+    def fsync(number):
+        sync(number)
+        found = os.fstat(number)
+        on_disk[found.st_ino] = found.st_size
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    stored = await store(Book(SIZES), tmp_path)
+
+    for place in (tmp_path / "_download.json", *stored["AAPL"].files):
+        found = place.stat()
+        assert on_disk[found.st_ino] == found.st_size > 0
 
 
 async def test_a_second_download_of_a_folder_is_refused_and_harms_nothing(tmp_path):

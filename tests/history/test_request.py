@@ -139,3 +139,10 @@ def test_a_drive_that_knows_no_locks_is_used_all_the_same(tmp_path, monkeypatch)
     hold = Hold(tmp_path)
     hold.take()
     hold.let_go()
+
+
+def test_a_folder_that_is_begun_may_hold_other_files_as_well(tmp_path):
+    begun(tmp_path)
+    (tmp_path / "notes.txt").touch()
+
+    check_folder(tmp_path)

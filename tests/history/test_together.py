@@ -113,3 +113,26 @@ async def test_cancelled_it_goes_on_where_it_was(tmp_path, turns):
     assert not list(tmp_path.rglob("*.new"))
     assert (await store(book, tmp_path)).is_complete
     assert_whole(tmp_path, book)
+
+
+async def test_no_symbols_are_no_walk(tmp_path):
+    book = Shelves({})
+
+    assert len(await store(book, tmp_path)) == 0
+    assert book.walks == []
+
+
+async def test_a_file_is_ended_when_the_next_symbol_begins_and_progress_is_told(tmp_path):
+    in_the_making, told = [], []
+
+    def hear(event):
+        in_the_making.append(len(list(tmp_path.rglob(".part-*.new"))))
+        told.append((event.symbol, event.rows, event.is_complete))
+
+    await store(Shelves({"A": 12, "B": 5, "C": 3}), tmp_path, symbols_at_once=1, listeners=(hear,))
+
+    assert max(in_the_making) == 1
+    assert told == [
+        *[("A", 10, False), ("A", 12, False), ("B", 5, False), ("C", 3, False)],
+        *[("A", 12, True), ("B", 5, True), ("C", 3, True)],
+    ]
