@@ -182,6 +182,7 @@ class Baseline:
         quiet = ["no-data-collected", "module-not-measured", "already-imported"]
         measured.set_option("run:disable_warnings", [*quiet, "module-not-imported"])
         items = [i for i in session.items if not any(each in i.nodeid for each in self.left_out)]
+        found = {}
         for item, following in zip(items, [*items[1:], None], strict=True):
             measured.erase()
             measured.start()
@@ -195,5 +196,6 @@ class Baseline:
                 str(Path(path).relative_to(self.checkout)): sorted(data.lines(path) or ())
                 for path in data.measured_files()
             }
-            self.found[item.nodeid] = [sum(each.duration for each in reports), lines]
+            found[item.nodeid] = [sum(each.duration for each in reports), lines]
+        self.found = found
         return True
