@@ -59,6 +59,15 @@ async def test_waits_that_were_of_use_begin_anew(clock):
     assert all([await patience.wait(LIMIT, has_moved=True) for _ in range(50)])
 
 
+async def test_the_wait_after_a_move_is_the_first_of_twenty(clock):
+    patience = Patience(clock)
+    for _ in range(5):
+        await patience.wait(LIMIT)
+    await patience.wait(LIMIT, has_moved=True)
+
+    assert [await patience.wait(LIMIT) for _ in range(20)] == [True] * 19 + [False]
+
+
 async def test_a_wait_of_nothing_does_not_spin(clock):
     await wait_out(Work(errors.CircuitOpenError("open", retry_in=0.0)), clock=clock)
 
@@ -70,6 +79,22 @@ def test_code_is_patient_while_it_is_said_to_be():
     with patiently():
         assert is_patient()
     assert not is_patient()
+
+
+def test_patience_within_patience_ends_with_the_outer_one():
+    with patiently():
+        with patiently():
+            assert is_patient()
+        assert is_patient()
+    with pytest.raises(KeyError), patiently():
+        raise KeyError
+    assert not is_patient()
+
+
+async def test_a_wait_that_just_fits_is_begun(clock):
+    with with_deadline(45.0, clock=clock):
+        assert await wait_out(Work(LIMIT), clock=clock) == "done"
+    assert clock.slept == [45.0]
 
 
 async def test_a_wait_beyond_the_deadline_is_not_begun(clock):
