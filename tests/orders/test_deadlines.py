@@ -106,13 +106,14 @@ def test_a_timer_of_a_loop_that_has_ended_is_not_relied_on():
 
 async def test_there_is_one_timer_and_it_is_gone_when_nobody_waits(monkeypatch):
     loop = asyncio.get_running_loop()
-    made, call_later = [], loop.call_later
-    monkeypatch.setattr(loop, "call_later", lambda *of: made.append(of[0]) or call_later(*of))
-    entries, _, told = waiting(5.0, 7.0, 6.0)
+    made, call_later = {}, loop.call_later
+    monkeypatch.setattr(loop, "call_later", lambda *of: made.setdefault(of[0], call_later(*of)))
+    entries, _, told = waiting(8.0, 5.0, 7.0, 5.0, 6.0)
+    assert [each.cancelled() for each in made.values()] == [True, False]
     for entry in entries.values():
         entry.tell(None)
 
     await asyncio.sleep(20)
 
-    assert made == [5, 20]
+    assert list(made) == [8, 5, 20]
     assert told == {}

@@ -258,3 +258,16 @@ async def test_the_reserve_is_kept_from_those_who_wait():
     assert [task.done() for task in waiting] == [True, False]
     waiting[1].cancel()
     await asyncio.wait(waiting)
+
+
+async def test_who_is_thrown_away_while_waiting_is_given_no_place():
+    places = Bulkhead(1)
+    await places.acquire()
+    waiting = places.acquire()
+    waiting.send(None)
+
+    waiting.close()
+    assert places.waiting == 0
+    places.release()
+
+    assert places.in_use == 0

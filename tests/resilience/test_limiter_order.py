@@ -258,3 +258,13 @@ async def test_who_must_wait_is_told_for_what():
     limiter.block(5.0)
     with pytest.raises(errors.RateLimitError, match="1 per 600 s; a wait of 600"):
         await limiter.acquire(deadline=now() + 1.0)
+
+
+async def test_a_call_that_waits_takes_all_that_it_costs():
+    limiter = Limiter([Window(3, 10.0)], padding=0.0)
+
+    @rate_limit(limiter, cost=2)
+    async def call():
+        return now()
+
+    assert await asyncio.gather(call(), call(), call()) == [0.0, 10.0, 20.0]

@@ -69,6 +69,28 @@ def test_work_that_a_dead_loop_left_is_done_anew(before, after):
     del left
 
 
+def test_work_of_a_loop_that_rests_comes_to_its_end():
+    flights = SingleFlight()
+
+    async def fails():
+        await asyncio.sleep(0)
+        raise ValueError("broken")
+
+    async def works():
+        await asyncio.sleep(0)
+        return 1
+
+    with asyncio.Runner() as resting:
+        loop = resting.get_loop()
+        ends = [loop.create_task(flights.run(key, each)) for key, each in enumerate((works, fails))]
+        resting.run(asyncio.sleep(0))
+        assert run(lambda: flights.run("b", two)) == 2
+
+        assert loop.run_until_complete(ends[0]) == 1
+        with pytest.raises(ValueError, match="broken"):
+            loop.run_until_complete(ends[1])
+
+
 def test_a_call_gathered_in_a_dead_loop_is_made_anew():
     async def together(keys):
         return dict.fromkeys(keys, 2)
