@@ -3,17 +3,20 @@
 import asyncio
 import gc
 import json
+import math
 from contextlib import aclosing
 
 import pytest
 
 from scripted_server import answer, serving
 from sentio_async import errors
+from sentio_async.clock import SYSTEM_CLOCK
 from sentio_async.http.ahead import PagesAhead, pages_of, text_near_the_end
 from sentio_async.http.auth import NoAuth
 from sentio_async.http.endpoint import Api, Parts
 from sentio_async.models import Page
 from sentio_async.resilience import with_deadline
+from sentio_async.resilience.deadline import remaining
 from sentio_async.resilience.limiter import Priority
 from sentio_async.resilience.patience import patiently
 from session_calls import a_session
@@ -286,6 +289,33 @@ async def test_a_deadline_is_the_readers_and_not_of_what_is_asked_for_ahead():
 
 
 @pytest.mark.looptime
+async def test_what_is_asked_for_ahead_has_no_deadline_and_is_waited_for_within_the_readers():
+    book, left = Book(3), []
+
+    async def send(call):
+        left.append(remaining(SYSTEM_CLOCK))
+        return await book.send(call)
+
+    async with aclosing(pages_of(send, Numbers())) as pages, with_deadline(0.5):
+        found = [(await anext(pages)).items for _ in range(3)]
+
+    assert found == [[0], [1], [2]]
+    assert 0.4 < left[0] <= 0.5
+    assert left[1:] == [math.inf, math.inf]
+
+
+async def test_a_walk_that_wants_nothing_asks_for_nothing():
+    class Nothing(Numbers):
+        def first(self):
+            return None
+
+    book = Book(3)
+
+    assert await numbers_of(pages_of(book.send, Nothing())) == []
+    assert book.asked == []
+
+
+@pytest.mark.looptime
 async def test_a_page_that_comes_before_the_one_that_leads_to_it_waits_for_it():
     book = Book(4)
     is_second = False
@@ -319,6 +349,7 @@ async def test_a_page_that_comes_before_the_one_that_leads_to_it_waits_for_it():
         (b'{"next":"\\q"}', None),
         (b'{"text":"\\"next\\":\\"no\\""}', None),
         (b'{"next":"far"' + b" " * 5000 + b"}", None),
+        (b'{"ab":"x"}', None),
         (b"", None),
     ],
 )

@@ -84,6 +84,57 @@ def test_only_market_data_is_shared_between_callers():
     assert not parts.endpoint.shared
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+def test_what_is_not_said_of_an_endpoint_is_the_careful_choice(method):
+    orders = Api("orders", priority=Priority.ORDERS)
+
+    def build() -> Parts:
+        """Do something.
+
+        More words.
+        """
+        return Parts()
+
+    bare = orders.endpoint(method, "/x", returns=str)(build).endpoint
+    known = {
+        "bucket": "slow",
+        "cost": 3,
+        "priority": Priority.HISTORY,
+        "repeatable": True,
+        "shared": True,
+        "max_body": 9,
+        "authenticated": False,
+    }
+    full = orders.endpoint(method, "/y", returns=str, accepts=(404,), **known)(build).endpoint
+
+    assert bare.repeatable is (method in ("GET", "HEAD"))
+    assert (bare.bucket, bare.cost, bare.priority) == ("default", 1, Priority.ORDERS)
+    assert bare.accepts == {200, 201, 202, 204}
+    assert (bare.shared, bare.max_body, bare.authenticated) == (False, None, True)
+    assert (bare.name, bare.method, bare.summary) == ("build", method, "Do something.")
+    assert {name: getattr(full, name) for name in known} == known
+    assert full.accepts == {404}
+    assert orders.endpoints == [bare, full]
+
+
+def test_a_call_can_be_made_at_another_place():
+    call = order({"n": 1}, key="k")
+
+    there = call.at("/elsewhere", "a=1")
+    assert (there.path, there.query, there.target) == ("/elsewhere", "a=1", "/elsewhere?a=1")
+    assert (there.at("/x", "").target, there.at("/x", "").query) == ("/x", "")
+    assert (there.body, there.key, there.endpoint) == (call.body, "k", call.endpoint)
+
+
+def test_a_secret_in_a_path_is_left_by_its_name_for_who_knows_it():
+    secret = Api("secret", secrets=("token",))
+    ask = secret.get("/bot{token}/a/{name}/b{token}", returns=str)(
+        lambda name: Parts(path={"name": name})
+    )
+
+    assert ask("{token}").target == "/bot{token}/a/%7Btoken%7D/b{token}"
+
+
 def test_a_misspelt_option_is_refused():
     with pytest.raises(TypeError, match="buckett"):
         api.get("/x", returns=str, buckett="orders")(lambda: Parts())

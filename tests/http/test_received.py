@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from sentio_async import errors
 from sentio_async.http.received import note_arrival, skipped_rows
 from sentio_async.models import Bars, Batch, Page, Quote, Rows, SkippedRow, Snapshot
@@ -23,6 +25,16 @@ def test_a_latest_quote_says_when_it_came():
 
     ns = 1767323045678901000
     assert [alone.received_ns, among.received_ns, inside.received_ns] == [ns, ns, ns]
+
+
+@pytest.mark.parametrize("kind", [dict, Batch])
+def test_each_of_many_alike_says_when_it_came(kind):
+    rows = {symbol: a_quote(symbol) for symbol in ("AAPL", "KO", "MSFT")}
+
+    note_arrival(kind(rows), AT)
+    note_arrival(kind({}), AT)
+
+    assert [row.received_ns for row in rows.values()] == [1767323045678901000] * 3
 
 
 def test_each_of_a_batch_says_when_it_came_and_an_error_does_not():
