@@ -268,3 +268,24 @@ async def test_a_call_that_waits_takes_all_that_it_costs():
         return now()
 
     assert await asyncio.gather(call(), call(), call()) == [0.0, 10.0, 20.0]
+
+
+async def test_slots_that_are_not_renewed_are_for_who_waits():
+    limiter = Limiter([Window(3, 10.0)], padding=0.0, reserve=1)
+    held = await limiter.acquire(2)
+    await limiter.acquire(priority=ORDERS)
+    order = asyncio.create_task(limiter.acquire(priority=ORDERS))
+    await asyncio.sleep(5.0)
+
+    assert limiter.renew(held, QUOTES, now()) is None
+
+    assert (await order).at == 5.0
+
+
+async def test_a_refusal_as_long_as_a_window_paces_by_it():
+    limiter = Limiter([Window(1, 1.0), Window(5, 60.0)], padding=0.05)
+    limiter.block(60.0)
+
+    times = [(await limiter.acquire()).at for _ in range(2)]
+
+    assert times == pytest.approx([60.0, 60.0 + 60.05 / 5])

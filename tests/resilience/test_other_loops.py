@@ -70,21 +70,22 @@ def test_work_that_a_dead_loop_left_is_done_anew(before, after):
 
 
 def test_work_of_a_loop_that_rests_comes_to_its_end():
-    flights = SingleFlight()
-
-    async def fails():
-        await asyncio.sleep(0)
-        raise ValueError("broken")
+    flights, go_on = SingleFlight(), asyncio.Event()
 
     async def works():
-        await asyncio.sleep(0)
+        await go_on.wait()
         return 1
+
+    async def fails():
+        await go_on.wait()
+        raise ValueError("broken")
 
     with asyncio.Runner() as resting:
         loop = resting.get_loop()
-        ends = [loop.create_task(flights.run(key, each)) for key, each in enumerate((works, fails))]
+        ends = [loop.create_task(flights.run(each, each)) for each in (works, fails)]
         resting.run(asyncio.sleep(0))
         assert run(lambda: flights.run("b", two)) == 2
+        loop.call_soon(go_on.set)
 
         assert loop.run_until_complete(ends[0]) == 1
         with pytest.raises(ValueError, match="broken"):

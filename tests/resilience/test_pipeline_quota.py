@@ -10,6 +10,7 @@ from sentio_async.resilience import (
     CircuitBreaker,
     Limiter,
     Pipeline,
+    Priority,
     Window,
     Work,
 )
@@ -23,11 +24,11 @@ def now():
     return asyncio.get_running_loop().time()
 
 
-def a_pipeline(*windows, places):
+def a_pipeline(*windows, places, reserve=0):
     return Pipeline(
         retry=None,
         breaker=CircuitBreaker(),
-        limiter=Limiter(windows, padding=0.05),
+        limiter=Limiter(windows, padding=0.05, reserve=reserve),
         bulkhead=Bulkhead(places),
     )
 
@@ -70,3 +71,22 @@ async def test_who_waits_for_a_place_hears_of_a_429_as_well():
 
     assert [type(each).__name__ for each in results] == ["RateLimitError", *["NoneType"] * 4]
     assert left[1] >= 6.0
+
+
+async def test_who_waited_for_a_place_does_not_take_what_is_kept_for_orders():
+    pipeline = a_pipeline(Window(3, 10.0), places=1, reserve=1)
+    limiter, left = pipeline.limiter, []
+
+    async def attempt(_):
+        left.append(now())
+
+    await pipeline.bulkhead.acquire()
+    await limiter.acquire(priority=Priority.ORDERS)
+    waiting = asyncio.create_task(pipeline.run(attempt, WORK))
+    await asyncio.sleep(1.0)
+    await limiter.acquire(priority=Priority.ORDERS)
+    await asyncio.sleep(4.0)
+    pipeline.bulkhead.release()
+    await waiting
+
+    assert left == pytest.approx([10.05], abs=0.01)
