@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import socket
-import time
 import warnings
 from contextlib import asynccontextmanager, contextmanager, suppress
 
@@ -113,7 +112,9 @@ async def test_leaving_at_any_moment_of_opening_leaves_no_socket_behind(way, mon
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
     listener = await asyncio.start_server(lambda r, w: w.close(), "0.0.0.0", 0)
     port = listener.sockets[0].getsockname()[1]
-    async with no_socket_left(), a_pool(["127.0.0.1", "127.0.0.2"]) as pool:
+    # Some event loops notice that it hangs up before the request is written, some after.
+    hung_up = httpcore.ConnectError, httpcore.RemoteProtocolError
+    async with listener, no_socket_left(), a_pool(["127.0.0.1", "127.0.0.2"]) as pool:
         if way == "resolved":
             pool._judge = None
         for turns in range(48):
@@ -121,11 +122,9 @@ async def test_leaving_at_any_moment_of_opening_leaves_no_socket_behind(way, mon
             for _ in range(turns % 16):
                 await asyncio.sleep(0)
             asking.cancel()
-            with suppress(asyncio.CancelledError, httpcore.RemoteProtocolError):
+            with suppress(asyncio.CancelledError, *hung_up):
                 await asking
         assert pool.busy == 0
-    listener.close()
-    await listener.wait_closed()
 
 
 def test_families_take_turns_and_the_preferred_one_begins():
@@ -146,16 +145,17 @@ async def test_small_writes_are_sent_at_once():
 
 
 @pytest.fixture
-def looked_up(monkeypatch):
-    """Every look-up of a name takes 20 ms; the list of them."""
-    as_ever, asked = socket.getaddrinfo, []
+async def looked_up(monkeypatch):
+    """Every look-up takes 20 ms; the list of them.  Some event loops look up addresses too."""
+    loop, asked = asyncio.get_running_loop(), []
+    as_ever = loop.getaddrinfo
 
-    def slowly(host, *rest, **more):
+    async def slowly(host, *rest, **more):
         asked.append(host)
-        time.sleep(0.02)
-        return as_ever(host, *rest, **more)
+        await asyncio.sleep(0.02)
+        return await as_ever(host, *rest, **more)
 
-    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    monkeypatch.setattr(loop, "getaddrinfo", slowly)
     return asked
 
 
@@ -171,19 +171,19 @@ async def test_a_name_is_looked_up_once_for_all_who_need_it_at_the_same_time(loo
         replies = await asyncio.gather(*staying)
 
         assert [reply.body for reply in replies] == [b"hello"] * 20
-        assert looked_up == ["localhost"]
+        assert looked_up.count("localhost") == 1
         # Later it may be another address.
         for connection in tuple(pool.lane(there)._connections):
             connection.end()
         await pool.exchange(there, a_request())
-        assert len(looked_up) == 2
+        assert looked_up.count("localhost") == 2
 
 
 async def test_a_look_up_that_fails_fails_for_all_and_is_done_anew(monkeypatch, looked_up):
     async with serving(always(answer())) as server, open_client() as client:
         there = Origin("http", "localhost", server.port)
         with monkeypatch.context() as patch:
-            patch.setattr(socket, "getaddrinfo", lambda *_, **__: _fail())
+            patch.setattr(asyncio.get_running_loop(), "getaddrinfo", _no_such_name)
             failed = await asyncio.gather(
                 *(client.pool.exchange(there, a_request()) for _ in range(3)),
                 return_exceptions=True,
@@ -207,7 +207,7 @@ async def test_a_look_up_nobody_waits_for_leaves_no_task(looked_up):
             assert asyncio.all_tasks() == before
 
 
-def _fail():
+async def _no_such_name(*_, **__):
     raise socket.gaierror(-2, "Name or service not known")
 
 
