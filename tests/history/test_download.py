@@ -58,6 +58,7 @@ async def test_files_say_whose_they_are_and_hold_what_the_vendor_left_out_as_nul
     assert about["feed"] == "sip"
     assert str(table.schema.field("time").type) == "timestamp[ns, tz=UTC]"
     assert table["vwap"].null_count == table["trade_count"].null_count == 3
+    assert [field.name for field in table.schema if field.nullable] == ["vwap", "trade_count"]
 
 
 async def test_what_is_complete_is_not_asked_for_again(tmp_path):
@@ -142,6 +143,19 @@ async def test_what_is_wrong_for_every_symbol_is_raised_at_once(tmp_path, error)
     assert book.open == 0
 
 
+async def test_what_is_wrong_for_every_symbol_ends_what_is_under_way(tmp_path):
+    heard = []
+    book = Book({"BAD": 9, "LONG": 100_000}, pause=0.001)
+    book.fails = lambda symbol, _: errors.AuthenticationError("no") if symbol == "BAD" else None
+
+    async with no_tasks_left(), asyncio.timeout(10):
+        with pytest.raises(errors.AuthenticationError):
+            await store(book, tmp_path, listeners=(heard.append,))
+
+    assert book.open == 0
+    assert len(heard) < 100
+
+
 async def test_so_many_symbols_are_read_side_by_side(tmp_path):
     book = Book(dict.fromkeys("ABCDEFGHIJ", 50))
 
@@ -154,9 +168,13 @@ async def test_progress_is_told_after_every_page_and_at_the_end(tmp_path):
     heard = []
     book = Book({"A": 25})
 
-    await store(book, tmp_path, "A", "NOPE", listeners=(heard.append,), symbols_at_once=1)
+    how = {"listeners": (heard.append,), "connector": "desk", "clock": QuickClock()}
+    await store(book, tmp_path, "A", "NOPE", symbols_at_once=1, **how)
 
     assert all(isinstance(event, BarsStored) for event in heard)
+    assert {(event.connector, event.operation, event.at) for event in heard} == {
+        ("desk", "download_bars", 0)
+    }
     told = [(event.symbol, event.rows, event.is_complete, event.error) for event in heard]
     assert told == [
         ("A", 10, False, None),
