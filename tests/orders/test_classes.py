@@ -18,6 +18,7 @@ from orders.venues import (
 )
 from sentio_async import errors
 from sentio_async.errors import Outcome
+from sentio_async.orders.journal import MemoryJournal
 from sentio_async.orders.policy import GatewayPolicy
 from sentio_async.orders.venue import BrokerClass
 
@@ -220,8 +221,8 @@ async def test_a_twin_that_waits_too_long_is_never_sent(started):
 
 
 async def test_a_twin_whose_caller_leaves_is_never_sent(started):
-    venue = ScriptedVenue(BrokerClass.NONE, HANGS)
-    gateway = await started(venue, policy=GatewayPolicy(timeout=1000))
+    venue, journal = ScriptedVenue(BrokerClass.NONE, HANGS), MemoryJournal()
+    gateway = await started(venue, journal, policy=GatewayPolicy(timeout=1000))
     first = asyncio.ensure_future(gateway.submit(an_order()))
     twins = [asyncio.ensure_future(gateway.submit(an_order())) for _ in range(2)]
     await asyncio.sleep(1)
@@ -235,6 +236,7 @@ async def test_a_twin_whose_caller_leaves_is_never_sent(started):
 
     assert len(venue.sent()) == 1
     assert gateway.open == []
+    assert {row.id for row in journal.rows} == {venue.sent()[0].client_order_id}
 
 
 async def test_a_twin_that_somebody_else_wants_is_sent_all_the_same(started):
