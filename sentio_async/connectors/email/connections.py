@@ -53,7 +53,6 @@ class Connections:
 
     async def open(self, expires_at: float) -> Connection:
         """A new connection; logins are tried one after another, and none after a refusal."""
-        self._settle_in()
         if self._tls is None and self._config.tls is not Tls.NONE:
             # Reading the system's certificates takes 20 ms.
             self._tls = await asyncio.to_thread(_tls_context, self._config)

@@ -188,7 +188,7 @@ def wait_in(text: str) -> float | None:
     return float(int(found[1]) * _UNITS[found[2][0].lower()]) if found else None
 
 
-def error_for(reply: Reply, phase: Phase, **known: Any) -> errors.ConnectorError:
+def error_for(reply: Reply, phase: Phase) -> errors.ConnectorError:
     """The error that a refusal is; its outcome says that nobody was given the message."""
     meaning = meaning_of(reply, phase)
     text = f"{phase.value}: {reply.label} {_without_code(reply)}".rstrip()
@@ -198,9 +198,8 @@ def error_for(reply: Reply, phase: Phase, **known: Any) -> errors.ConnectorError
             f"{phase.value}: reply is not SMTP: {reply.words[:80]!r}",
             outcome=outcome,
             phase=phase.value,
-            **known,
         )
-    known |= {"status_code": reply.code, "code": reply.label, "phase": phase.value}
+    known: dict[str, Any] = {"status_code": reply.code, "code": reply.label, "phase": phase.value}
     match meaning:
         case Meaning.THROTTLED:
             return errors.RateLimitError(

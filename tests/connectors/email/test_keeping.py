@@ -7,6 +7,7 @@ import pytest
 
 from connectors.email.scripted import Scripted
 from sentio_async import errors
+from sentio_async.clock import SystemClock
 from sentio_async.connectors.email.notifier import EmailNotifier
 from sentio_async.events import BreakerChanged
 from sentio_async.models import Delivery
@@ -46,6 +47,24 @@ async def test_a_connection_that_is_not_used_again_is_closed():
             await tell(mail)
             assert server.connections == 3
             server.lines.clear()
+        await all_closed(server)
+
+
+async def test_a_connection_that_was_idle_for_long_is_closed_when_another_is_opened():
+    class Later(SystemClock):
+        passed = 0.0
+
+        def time(self):
+            return super().time() + self.passed
+
+    clock = Later()
+    async with Scripted() as server:
+        mail = EmailNotifier(server.settings(idle_seconds=30), clock=clock)
+        async with mail:
+            for passed, connections in ((0.0, 1), (29.0, 1), (60.0, 2)):
+                clock.passed = passed
+                await tell(mail)
+                assert server.connections == connections
         await all_closed(server)
 
 

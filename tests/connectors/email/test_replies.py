@@ -223,4 +223,8 @@ def test_whoever_was_never_asked_has_the_error_that_ended_it(outcome, delivery):
     (result,) = Progress(["a@x"]).results(error)
 
     assert (result.delivery, result.code, result.reason) == (delivery, "451", error.message)
-    assert Progress(["a@x"]).results()[0].delivery is Delivery.DEFERRED
+    gone = errors.ConnectionError("gone", outcome=outcome)
+    (result,) = Progress(["a@x"]).results(gone)
+    assert (result.delivery, result.code, result.reason) == (delivery, None, "gone")
+    (result,) = Progress(["a@x"]).results()
+    assert (result.delivery, result.code, result.reason) == (Delivery.DEFERRED, None, None)
