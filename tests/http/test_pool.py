@@ -355,10 +355,11 @@ async def test_idle_connections_are_closed_in_time():
 async def test_a_connection_is_not_used_when_its_server_is_about_to_close_it(line, seconds):
     async with serving(always(answer(b"", line))) as server, a_pool() as pool:
         await ask(pool, server)
-        (connection,) = pool.lane(origin(server))._connections
-        left = connection.until - asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        left = [each.until - now for each in pool.lane(origin(server))._connections]
 
-        assert left == pytest.approx(seconds, abs=0.4)
+        # One that is kept no time at all may be gone by now.
+        assert (left or [0.0]) == pytest.approx([seconds], abs=0.4)
         await asyncio.sleep(0.02)
         assert pool.idle == (1 if seconds else 0)
 
@@ -457,7 +458,7 @@ async def test_waiting_for_a_connection_ends_in_time_and_nothing_was_sent():
         assert pool.busy == 0
 
 
-async def test_one_timer_serves_all_requests():
+async def test_one_timer_serves_all_requests(monkeypatch):
     asked, may_answer = asyncio.Semaphore(0), asyncio.Event()
 
     async def talk(peer, server):
@@ -466,12 +467,21 @@ async def test_one_timer_serves_all_requests():
         await may_answer.wait()
         await peer.send(answer())
 
-    loop = asyncio.get_running_loop()
+    loop, timers = asyncio.get_running_loop(), []
+    as_ever = loop.call_at
+
+    def call_at(when, callback, *rest, **more):
+        timer = as_ever(when, callback, *rest, **more)
+        if "_sweep" in repr(callback):
+            timers.append(timer)
+        return timer
+
+    monkeypatch.setattr(loop, "call_at", call_at)
     async with serving(talk) as server, a_pool(limit=50) as pool:
         tasks = [asyncio.create_task(ask(pool, server, read=9)) for _ in range(50)]
         for _ in tasks:
             await asked.acquire()
-        ours = [t for t in loop._scheduled if "_sweep" in repr(t._callback) and not t.cancelled()]
+        ours = [each for each in timers if not each.cancelled()]
         may_answer.set()
         await asyncio.gather(*tasks)
 
