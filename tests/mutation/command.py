@@ -15,7 +15,6 @@ from .killing import OPTIONS, Baseline, Functions, reaching, try_at_import
 from .operators import MutatedFile
 
 CHECKOUT = Path(__file__).parents[2]
-_PACKAGES = ("sentio_async/orders", "sentio_async/resilience")
 _TESTS = ("tests/orders", "tests/resilience")
 # They start processes of their own, which never see the mutant, or measure time.
 _LEFT_OUT = ("test_no_row_is_lost_by_a_kill", "test_writing_is_quick", "test_the_corpus_is")
@@ -26,13 +25,13 @@ _HEAVY = ("httpx", "pydantic", "msgspec", "hypothesis.strategies", "aiosmtplib",
 class Judge:
     """Says which tests a mutant is shown to, and how long they may take."""
 
-    def __init__(self, known, most):
-        self.known, self.most = known, most
+    def __init__(self, known, most, tests=None):
+        self.known, self.most, self.tests = known, most, tests
         self.took = {name: took for name, (took, _) in known.items()}
 
     def names(self, file, mutant):
-        """The tests of the package that the file is in."""
-        tests = file.rsplit("/", 1)[0].replace("sentio_async", "tests")
+        """The tests that were named, or those of the package that the file is in."""
+        tests = self.tests or file.rsplit("/", 1)[0].replace("sentio_async", "tests")
         return reaching(self.known, tests, file, mutant, self.most)
 
     def limit(self, names):
@@ -46,7 +45,7 @@ def main():
     os.chdir(CHECKOUT)
     for name in _HEAVY:
         import_module(name)
-    judge = Judge(_known(told.map), told.most)
+    judge = Judge(_known(told), told.most, tuple(told.tests) if told.tests else None)
     jobs = [_job(file, told) for file in told.files]
     with told.out.open("a", buffering=1) as book:
 
@@ -60,7 +59,7 @@ def main():
             for file, mutated, mutants in jobs
         ]
         plugin = Functions(in_functions, judge, report)
-        in_child(lambda: pytest.main([*_TESTS, *OPTIONS], plugins=[plugin]))
+        in_child(lambda: pytest.main([*(told.tests or _TESTS), *OPTIONS], plugins=[plugin]))
         done = _done(told.out)
         for file, mutated, mutants in jobs:
             for mutant in mutants:
@@ -76,24 +75,25 @@ def _arguments():
     parser.add_argument("--map", type=Path, required=True, help="what tests reach; made if missing")
     parser.add_argument("--share", type=float, default=1.0, help="of the mutants of each file")
     parser.add_argument("--seed", type=int, default=1, help="of that share")
+    parser.add_argument("--tests", nargs="+", help="in the place of those of orders/, resilience/")
     parser.add_argument("--most", type=float, default=30.0, help="seconds of tests for each")
     told = parser.parse_args()
     told.out, told.map = told.out.absolute(), told.map.absolute()
     return told
 
 
-def _known(path):
-    if not path.exists():
+def _known(told):
+    if not told.map.exists():
 
         def measure():
-            plugin = Baseline(CHECKOUT, _PACKAGES, _LEFT_OUT)
-            pytest.main([*_TESTS, *OPTIONS], plugins=[plugin])
+            plugin = Baseline(CHECKOUT, ["sentio_async"], _LEFT_OUT)
+            pytest.main([*(told.tests or _TESTS), *OPTIONS], plugins=[plugin])
             # Half a map would say of half the lines that no test runs them.
             if plugin.found:
-                path.write_text(json.dumps(plugin.found))
+                told.map.write_text(json.dumps(plugin.found))
 
         in_child(measure)
-    return json.loads(path.read_text())
+    return json.loads(told.map.read_text())
 
 
 def _job(file, told):

@@ -33,9 +33,9 @@ def reaching(known, tests, file, mutant, most):
             continue
         if not mutant.is_in_function or any(first <= line <= last for line in there):
             # What is made at import is seen most likely by tests that run the file's lines.
-            found.append((took + (0 if there else 0.2), name))
+            found.append((took + (0 if there else 0.2), took, name))
     chosen, spent = [], 0.0
-    for took, name in sorted(found):
+    for _, took, name in sorted(found):
         spent += took
         if chosen and spent > most:
             break
