@@ -1,6 +1,6 @@
 """Failures that a vendor tells in answers of status 200."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -89,18 +89,3 @@ async def test_a_days_quota_ends_at_midnight_in_the_vendors_zone():
 
     end = datetime.now(NEW_YORK) + timedelta(seconds=error.retry_after)
     assert (end.hour, end.minute) in ((0, 0), (23, 59))
-
-
-@pytest.mark.parametrize(
-    ("now", "hours"),
-    [
-        (datetime(2026, 1, 15, 12, tzinfo=UTC), 17.0),
-        (datetime(2026, 7, 15, 3, tzinfo=UTC), 1.0),
-        (datetime(2026, 7, 15, 4, tzinfo=UTC), 24.0),
-        # Clocks go forward, and back, on these days.
-        (datetime(2026, 3, 8, 5, tzinfo=UTC), 23.0),
-        (datetime(2026, 11, 1, 4, tzinfo=UTC), 25.0),
-    ],
-)
-def test_midnight_is_as_far_as_the_clock_there_says(now, hours):
-    assert until_midnight(NEW_YORK)(now) == hours * 3600

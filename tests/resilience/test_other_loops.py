@@ -171,3 +171,17 @@ async def test_work_that_is_cancelled_before_it_begins_is_not_waited_for():
 
     assert len(flights) == 0
     assert await flights.run("a", two) == 2
+
+
+async def test_work_that_is_being_cancelled_is_not_joined():
+    flights = SingleFlight()
+    asking = asyncio.create_task(in_a_hurry(lambda: flights.run("a", never))())
+    await asyncio.sleep(0)
+    (work,) = asyncio.all_tasks() - {asking, asyncio.current_task()}
+
+    work.cancel()
+    assert await in_a_hurry(lambda: flights.run("a", two))() == 2
+
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert len(flights) == 0

@@ -3,15 +3,22 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentio_async.resilience import retry_after_from
-from sentio_async.resilience.retry_after import as_seconds, http_date, seconds_until_reset
+from sentio_async.resilience.retry_after import (
+    as_seconds,
+    http_date,
+    seconds_until_reset,
+    until_midnight,
+)
 
 NOW = datetime(2026, 3, 10, 12, 0, 0, tzinfo=UTC)
+NEW_YORK = ZoneInfo("America/New_York")
 SOON = "Tue, 10 Mar 2026 12:00:30 GMT"
 
 READABLE = [
@@ -226,3 +233,18 @@ def test_no_text_raises(text, header):
     found = retry_after_from({header: text, "retry-after-ms": text}, {"retry_after": text}, now=NOW)
 
     assert found is None or 0 <= found < float("inf")
+
+
+@pytest.mark.parametrize(
+    ("now", "hours"),
+    [
+        (datetime(2026, 1, 15, 12, tzinfo=UTC), 17.0),
+        (datetime(2026, 7, 15, 3, tzinfo=UTC), 1.0),
+        (datetime(2026, 7, 15, 4, tzinfo=UTC), 24.0),
+        # Clocks go forward, and back, on these days.
+        (datetime(2026, 3, 8, 5, tzinfo=UTC), 23.0),
+        (datetime(2026, 11, 1, 4, tzinfo=UTC), 25.0),
+    ],
+)
+def test_midnight_is_as_far_as_the_clock_there_says(now, hours):
+    assert until_midnight(NEW_YORK)(now) == hours * 3600
