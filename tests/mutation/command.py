@@ -15,6 +15,7 @@ from .killing import OPTIONS, Baseline, Functions, reaching, try_at_import
 from .operators import MutatedFile
 
 CHECKOUT = Path(__file__).parents[2]
+_PACKAGES = ("sentio_async/orders", "sentio_async/resilience")
 _TESTS = ("tests/orders", "tests/resilience")
 # They start processes of their own, which never see the mutant, or measure time.
 _LEFT_OUT = ("test_no_row_is_lost_by_a_kill", "test_writing_is_quick", "test_the_corpus_is")
@@ -86,7 +87,8 @@ def _known(told):
     if not told.map.exists():
 
         def measure():
-            plugin = Baseline(CHECKOUT, ["sentio_async"], _LEFT_OUT)
+            packages = {file.rsplit("/", 1)[0] for file in told.files} | set(_PACKAGES)
+            plugin = Baseline(CHECKOUT, sorted(packages), _LEFT_OUT)
             pytest.main([*(told.tests or _TESTS), *OPTIONS], plugins=[plugin])
             # Half a map would say of half the lines that no test runs them.
             if plugin.found:

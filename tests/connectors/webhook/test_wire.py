@@ -83,6 +83,17 @@ def test_a_bad_secret_is_refused_without_being_shown(secret):
     assert not secret or secret.removeprefix("whsec_") not in str(caught.value) or len(secret) < 8
 
 
+@pytest.mark.parametrize(("size", "fits"), [(15, False), (16, True), (64, True), (65, False)])
+def test_a_secret_has_sixteen_to_sixty_four_bytes(size, fits):
+    secret = SecretStr("whsec_" + base64.b64encode(b"k" * size).decode())
+
+    if fits:
+        assert wire.secret_key(secret) == b"k" * size
+        return
+    with pytest.raises(errors.ConfigurationError, match="signing secret"):
+        wire.secret_key(secret)
+
+
 def test_missing_padding_of_a_secret_is_forgiven():
     assert wire.secret_key(SecretStr(OTHER.rstrip("="))) == wire.secret_key(SecretStr(OTHER))
 
@@ -161,6 +172,10 @@ def test_text_of_others_pings_nobody_in_slack(text):
     assert "<" not in told
     assert ">" not in told
     assert "&amp; b" in told
+
+
+def test_half_a_character_becomes_a_question_mark_in_slack():
+    assert wire.slack_body("a\ud800", "b\udfff <c>") == {"text": "*a?*\nb? &lt;c&gt;"}
 
 
 def test_slack_text_is_cut_before_it_is_escaped():
