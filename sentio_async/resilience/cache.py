@@ -135,7 +135,8 @@ class SingleFlight(Generic[K, V]):
         context = copy_context()
         context.run(replace_deadline, None)
         carry = self._carry(key, flight, work)
-        flight.task = asyncio.get_running_loop().create_task(carry, context=context)
+        # Not the loop's own way: where tasks are eager (Python 3.12), it might be done already.
+        flight.task = asyncio.Task(carry, loop=get_running_loop(), context=context)
         flight.task.add_done_callback(flight.vanish)
 
     async def _carry(self, key: K, flight: _Flight[V], work: Callable[[], Awaitable[V]]) -> None:

@@ -128,7 +128,8 @@ class Coalescer(Generic[K, V]):
         # The deadline of whoever came first is not everybody's.
         context = copy_context()
         context.run(replace_deadline, None)
-        group.task = loop.create_task(self._call(group), context=context)
+        # Not the loop's own way: where tasks are eager (Python 3.12), it would begin at once.
+        group.task = asyncio.Task(self._call(group), loop=loop, context=context)
         group.task.add_done_callback(group.vanish)
         return group
 
