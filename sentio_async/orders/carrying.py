@@ -52,7 +52,9 @@ class Carrier:
 
     def resume(self, entry: Entry) -> asyncio.Task[None]:
         """Go on with what an earlier life left open; nobody waits for it."""
-        entry.task = task = asyncio.get_running_loop().create_task(self._run(entry))
+        # Not the loop's own way: where tasks are eager (Python 3.12), it might be done already.
+        task = asyncio.Task(self._run(entry), loop=asyncio.get_running_loop())
+        entry.task = task
         self._desk.tasks.add(task)
         return task
 
