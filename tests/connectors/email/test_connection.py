@@ -234,12 +234,18 @@ async def test_a_message_whose_end_never_left_was_not_sent():
 
 
 async def test_what_waits_to_be_sent_is_not_sent_after_a_cancel():
-    async with Scripted() as server, notifier(server) as mail:
-        connection = mail._connections._idle[0]
-        transport = connection._smtp.transport
-        transport.pause_reading()
-        connection.cut()
+    async with Scripted(DATA=DEAF) as server, notifier(server) as mail:
+        transport = mail._connections._idle[0]._smtp.transport
+        table = Attachment(filename="a.bin", content=bytes(6_000_000))
+        sending = asyncio.create_task(tell(mail, attachments=[table]))
+        for _ in range(5_000):
+            if waits := transport.get_write_buffer_size():
+                break
+            await asyncio.sleep(0.001)
+        sending.cancel()
+        await asyncio.wait((sending,))
 
+        assert waits > 0
         assert transport.get_write_buffer_size() == 0
         assert transport.is_closing()
 

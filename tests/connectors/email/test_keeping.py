@@ -205,6 +205,22 @@ async def test_a_connection_is_not_used_in_another_loop():
     assert server.connections == 2
 
 
+async def test_a_quota_is_of_one_server_and_user():
+    async with Scripted() as server:
+        settings = server.settings(retry_attempts=1, requests_per_minute=1)
+        login = {"username": "b@x.test", "password": "s3cret-word"}
+        first = EmailNotifier(settings)
+        same, other = (
+            EmailNotifier({**settings, **more}, resources=first._resources) for more in ({}, login)
+        )
+        await tell(first)
+        with pytest.raises(errors.RateLimitError):
+            await same.send_notification("a@x.test", "s", "m", timeout=0.5)
+
+        assert (await tell(other)).is_delivered
+        assert len(server.messages) == 2
+
+
 async def test_connectors_to_one_server_and_user_know_of_each_others_failures():
     async with Scripted(MAIL="hang up") as server:
         first = notifier(server, breaker_failures=2)
