@@ -252,3 +252,19 @@ async def test_passwords_and_tokens_stay_out_of_sight(replies, by_token, caplog)
 
     for canary in ("canary-token", PASSWORD, auth.split(" ")[2]):
         assert canary not in shown, [line for line in shown.splitlines() if canary in line]
+
+
+@pytest.mark.parametrize("answer", ["hang up", None, "gibberish", REFUSED, "334 once more"])
+async def test_a_password_in_an_answer_to_a_challenge_stays_out_of_sight(answer, caplog):
+    caplog.set_level(logging.DEBUG)
+    async with Scripted(AUTH="334 UGFzc3dvcmQ6", MORE=answer) as server:
+        mail = notifier(server, login="login", retry_attempts=1, timeouts={"read": 0.04})
+        with pytest.raises(errors.ConnectorError) as caught:
+            await tell(mail)
+        shown = parts_of(caught.value) + caplog.text
+
+    assert caught.value.phase == "AUTH"
+    assert caught.value.outcome in (Outcome.NOT_SENT, Outcome.REFUSED)
+    assert base64.b64decode(server.lines[-1]) == PASSWORD.encode()
+    for canary in (PASSWORD, server.lines[-1]):
+        assert canary not in shown
