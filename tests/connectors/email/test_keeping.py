@@ -15,7 +15,7 @@ from sentio_async.sim.faults import FaultRule
 
 
 def notifier(server, **more):
-    return EmailNotifier(server.settings(retry_attempts=1, **more))
+    return EmailNotifier(server.settings(**{"retry_attempts": 1, **more}))
 
 
 async def tell(mail, to="a@x.test", text="m"):
@@ -37,6 +37,18 @@ async def test_a_message_takes_no_more_commands_than_it_needs():
     size = len(server.messages[0].removesuffix(b".\r\n"))
     one = [f"MAIL FROM:<bot@x.test> SIZE={size}", "RCPT TO:<a@x.test>", "DATA"]
     assert server.lines == ["EHLO client.test", *one, *one, "QUIT"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "shown"),
+    [("box.x.test", "box.x.test"), ("box", "[127.0.0.1]"), ("my_box.x.test", "[127.0.0.1]")],
+)
+async def test_a_machine_is_called_by_its_full_name_or_its_address(machine, shown, monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: machine)
+    async with Scripted() as server:
+        await tell(notifier(server, ehlo_name=None))
+
+    assert server.lines[0] == f"EHLO {shown}"
 
 
 async def test_a_connection_that_is_not_used_again_is_closed():

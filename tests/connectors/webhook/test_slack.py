@@ -46,8 +46,11 @@ async def test_what_slack_refuses_under_200_is_a_failure(exchange, body, kind):
     exchange.state.sink.body = body
 
     async with notifier(exchange, retry_attempts=1) as hook:
-        with pytest.raises(kind, match=body):
+        with pytest.raises(kind, match=body) as caught:
             await hook.send_notification(None, "s", "m")
+
+    assert caught.value.outcome is Outcome.REFUSED
+    assert caught.value.code == (body if kind is errors.BadRequestError else None)
 
 
 async def test_slack_is_not_told_more_than_it_takes(exchange):

@@ -224,6 +224,13 @@ def test_urls_are_taken_apart(url, parts):
     assert wire.split_url(url) == parts
 
 
+def test_a_message_goes_to_the_whole_url():
+    call = wire.aimed_at(wire.post_notice({}, "msg_1"), "https://h.example/a/b?key=c&d")
+
+    assert (call.path, call.query, call.target) == ("/a/b", "key=c&d", "/a/b?key=c&d")
+    assert wire.aimed_at(call, "https://h.example").target == "/"
+
+
 @pytest.mark.parametrize(
     "url",
     [
