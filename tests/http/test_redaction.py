@@ -206,7 +206,9 @@ def test_a_secret_is_hidden_as_json_writes_it(slash: str, is_ascii: bool) -> Non
     assert redactor.scrub(f"not a key: {echo}") == f'not a key: "{REDACTED}"'
 
 
-@pytest.mark.parametrize("secret", ["both ' and \"", "back\\slash", "line\nend", "four"])
+@pytest.mark.parametrize(
+    "secret", ["both ' and \"", "back\\slash", "line\nend", "four", 'clé d\'un "ami"']
+)
 @pytest.mark.parametrize("write", [repr, lambda text: repr(text.encode())])
 def test_a_secret_is_hidden_as_python_shows_it(secret: str, write) -> None:
     redactor = Redactor()
