@@ -123,7 +123,8 @@ class Subscription(Generic[R]):
         for feed, topics in self._parts:
             feed.attach(self._consumer, topics)
         if self._callback is not None and isinstance(self._consumer, Queue):
-            worker = self._consumer.worker = loop.create_task(self._work(self._callback))
+            # Not the loop's own way: where tasks are eager (Python 3.12), it would run by now.
+            worker = self._consumer.worker = asyncio.Task(self._work(self._callback), loop=loop)
             _running.add(worker)
             worker.add_done_callback(_running.discard)
 

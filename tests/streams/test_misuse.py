@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from eager import eager_tasks
 from sentio_async import errors
 from sentio_async.streams import EVERYTHING, Policy, Subscription, reports
 from sentio_async.streams.feeds import Tap
@@ -288,3 +289,20 @@ async def test_a_callback_may_end_what_it_belongs_to(what):
     await feed.aclose()
     assert asyncio.get_running_loop().time() - began < 0.5
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_callback_may_end_its_stream_where_tasks_begin_at_once():
+    venue, ended = Venue(), []
+    feed = a_feed(venue)
+
+    async def once(row):
+        await stream.aclose()
+        ended.append(row.id)
+
+    with eager_tasks():
+        stream = await a_stream(feed, callback=once).ready()
+    venue.live.say(venue.trade("AAPL", 1))
+    await asyncio.sleep(0.1)
+
+    assert ended == ["1"]
+    await feed.aclose()
