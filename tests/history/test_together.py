@@ -132,7 +132,10 @@ async def test_a_file_is_ended_when_the_next_symbol_begins_and_progress_is_told(
     await store(Shelves({"A": 12, "B": 5, "C": 3}), tmp_path, symbols_at_once=1, listeners=(hear,))
 
     assert max(in_the_making) == 1
-    assert told == [
+    # And when the next symbol begins with a page.
+    await store(Shelves({"D": 10, "E": 10}), tmp_path, symbols_at_once=1, listeners=(hear,))
+    assert max(in_the_making) == 1
+    assert told[:7] == [
         *[("A", 10, False), ("A", 12, False), ("B", 5, False), ("C", 3, False)],
         *[("A", 12, True), ("B", 5, True), ("C", 3, True)],
     ]
