@@ -213,3 +213,23 @@ async def test_nothing_is_sent_when_trading_is_halted_while_it_is_written_down(s
     assert journal.rows[-1].step is Step.NOT_PLACED
     with pytest.raises(errors.TradingHaltedError):
         gateway.check_halt()
+
+
+async def test_the_journal_is_closed_when_nothing_runs_any_more():
+    class Watched(MemoryJournal):
+        async def close(self):
+            self.have_ended = [each.done() for each in tasks]
+            await super().close()
+
+    journal = Watched()
+    gateway = a_gateway(ScriptedVenue(BrokerClass.UNIQUE, HANGS), journal)
+    await gateway.start()
+    submitting = asyncio.ensure_future(gateway.submit(an_order()))
+    await asyncio.sleep(0.1)
+    tasks = tuple(gateway._desk.tasks)
+
+    await gateway.stop()
+
+    assert journal.have_ended == [True]
+    with pytest.raises(errors.OrderOutcomeUnknownError):
+        await submitting
