@@ -384,3 +384,14 @@ async def test_who_comes_when_the_first_has_its_answer_goes_alone():
     await asyncio.gather(first, vendor.get(2), vendor.get(3))
 
     assert vendor.requests == [1, 2, 3]
+
+
+async def test_who_is_told_may_ask_for_the_same_again_at_once():
+    vendor = Vendor()
+
+    async def twice(number):
+        return [await vendor.get(number), await vendor.get(number)]
+
+    results = await asyncio.gather(*map(twice, (1, 2, 2, 3)))
+
+    assert results == [[2, 2], [4, 4], [4, 4], [6, 6]]
