@@ -395,3 +395,21 @@ async def test_who_is_told_may_ask_for_the_same_again_at_once():
     results = await asyncio.gather(*map(twice, (1, 2, 2, 3)))
 
     assert results == [[2, 2], [4, 4], [4, 4], [6, 6]]
+
+
+async def test_who_leaves_as_the_answer_comes_costs_the_others_nothing():
+    vendor = Vendor()
+    first = asyncio.ensure_future(vendor.get(1))
+    await asyncio.sleep(0)
+    asking = [asyncio.create_task(vendor.get(2)) for _ in range(20)]
+
+    async def leaves(number):
+        for each in asking[::2]:
+            each.cancel()
+        return number * 2
+
+    vendor.coalescer._alone = leaves
+    results = await asyncio.gather(*asking, return_exceptions=True)
+
+    assert [each == 4 for each in results] == [False, True] * 10
+    assert await first == 2
