@@ -367,3 +367,17 @@ async def test_no_time_left_is_said_in_words():
         await SingleFlight().run("AAPL", Source())
 
     assert caught.value.message == "no time left to wait for the answer"
+
+
+async def test_who_is_told_in_a_hurry_may_ask_for_the_same_again_at_once():
+    flights = SingleFlight()
+
+    async def work():
+        await asyncio.sleep(0.01)
+        return "done"
+
+    async def twice():
+        with with_deadline(1.0):
+            return [await flights.run("a", work), await flights.run("a", work)]
+
+    assert await asyncio.gather(twice(), twice()) == [["done", "done"]] * 2
