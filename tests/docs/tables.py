@@ -34,7 +34,7 @@ MEANINGS = {
     "write": "Silence while a request is sent.",
     "pool": "Waiting for a free connection.",
     "timeouts": "See the table of timeouts.",
-    "max_in_flight": "Requests at the same time, a quarter only for orders; more wait, orders first.",
+    "max_in_flight": "Requests at a time, a quarter only for orders; more wait, orders first.",
     "api_key": "The key, or its id where there is a secret too.",
     "api_secret": "The secret that belongs to the key.",
     "base_url": "Where requests go.",
