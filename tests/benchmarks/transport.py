@@ -42,7 +42,8 @@ class _Config(ConnectorConfig):
 def a_session(url, client):
     resources = Resources(client=client)
     auth = HeaderAuth({"apca-api-key-id": _secret("k"), "apca-api-secret-key": _secret("s")})
-    return Session(_Config(max_in_flight=1000), url, auth=auth, resources=resources)
+    config = _Config(max_in_flight=1000)
+    return Session(config, url, auth=auth, resources=resources, has_orders=False)
 
 
 def _secret(letter):
