@@ -59,8 +59,8 @@ REASONS = {
     "rows; then letting go of the rows, and receiving a megabyte.",
     "batch.wall": "The rest of the wall time is sending and decoding, on a core that the server "
     "and others shared.",
-    "batch.connections": "A thousand calls at once do not fit a processor's caches, as the least that "
-    "a GET costs shows (`raw`).",
+    "batch.connections": "A thousand calls at once do not fit a processor's caches, as the least "
+    "that a GET costs shows (`raw`).",
     "costs.decorators": "A decorator is a coroutine of its own, and has to read the loop's clock "
     "(0.2 us: to find the running loop, CPython 3.11 asks the system for the process); retry asks "
     "besides whose task it is, and sets the deadline for what it calls.",
