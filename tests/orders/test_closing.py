@@ -28,6 +28,7 @@ async def leave_open(exchange, journal):
             await broker.place_order("AAPL", 1, "buy", intent_key="k")
 
 
+@pytest.mark.slow
 async def test_a_connector_that_is_closed_while_it_starts_lets_its_journal_go(exchange, tmp_path):
     journal = tmp_path / "orders"
     await leave_open(exchange, journal)

@@ -77,6 +77,7 @@ async def test_two_brokers_of_one_account_hear_the_same_updates(exchange):
         assert len(heard[0]) == count
 
 
+@pytest.mark.slow
 async def test_a_connector_that_has_left_may_come_back(exchange):
     async with ConnectorHub() as hub, asyncio.timeout(10):
         data = hub.create_data_provider("polygon", exchange.settings("polygon"))
