@@ -131,8 +131,9 @@ def test_a_429_is_heard_although_a_dead_loop_waits():
     left = abandon(limiter.acquire, lambda: limiter.acquire(deadline=1e9))
 
     async def block():
-        limiter.block(0.05)
-        for waiter in limiter._queues[Priority.QUOTES]:
+        waiters = list(limiter._queues[Priority.QUOTES])
+        assert waiters
+        for waiter in waiters:
             waiter.deadline = 0.0
         limiter.block(0.1)
         await limiter.acquire()
