@@ -114,23 +114,23 @@ class Limiter:
         """The slots, if they are free ``now`` and nobody as important waits; None otherwise."""
         if self._waiting and any(self._queues[: priority + 1]):
             return None
-        return self._admit(cost, now) if self._fits(cost, priority, now) else None
+        return self._take(cost, priority, now)
 
-    def _fits(self, cost: int, priority: Priority, now: float) -> bool:
+    def _take(self, cost: int, priority: Priority, now: float) -> Permit | None:
+        """The slots, if every window has them ``now``; whoever waits is not looked at."""
         if now < self._blocked_until:
-            return False
+            return None
         for log in self._logs:
-            entries = log.entries
-            if log.claim or (entries and entries[0].at + log.span <= now):
+            entries, span = log.entries, log.span
+            # ``trim`` written out: this runs with every call.
+            while entries and entries[0].at + span <= now:
+                log.used -= entries.popleft().cost
+            taken, kept = log.used, log.reserve if priority else 0
+            if log.claim:
                 log.trim(now)
-            kept = log.reserve if priority else 0
-            if log.used + log.claim + cost > log.limit - kept and (
-                log.used + log.claim or cost > log.configured - kept
-            ):
-                return False
-        return True
-
-    def _admit(self, cost: int, now: float) -> Permit:
+                taken += log.claim
+            if taken + cost > log.limit - kept and (taken or cost > log.configured - kept):
+                return None
         permit = Permit(now, cost)
         for log in self._logs:
             log.entries.append(permit)
@@ -245,11 +245,12 @@ class Limiter:
             if waiter.is_gone:
                 self._leave(waiter)
                 continue
-            if not self._fits(waiter.cost, waiter.priority, now):
+            permit = self._take(waiter.cost, waiter.priority, now)
+            if permit is None:
                 self._wake_at(self._ready_at(waiter.cost, waiter.cost, waiter.priority, now), now)
                 return
             self._leave(waiter)
-            waiter.future.set_result(self._admit(waiter.cost, now))
+            waiter.future.set_result(permit)
 
     def _wake_at(self, ready: float, now: float) -> None:
         loop = asyncio.get_running_loop()
@@ -276,11 +277,10 @@ class Limiter:
         """
         cost = permit.cost
         self._free(permit, now)
-        if self._fits(cost, priority, now):
-            return self._admit(cost, now)
-        if self._waiting:
+        renewed = self._take(cost, priority, now)
+        if renewed is None and self._waiting:
             self._pump()
-        return None
+        return renewed
 
     def observe(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from asyncio import current_task
+from asyncio import current_task, get_running_loop
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -305,14 +305,15 @@ class _Again:
     ) -> Callable[P, Coroutine[Any, Any, T]]:
         check_coroutine_function("retry", function)
         name, time, usual = name_of(function), self.clock.time, self.policy
+        is_system = self.clock is SYSTEM_CLOCK
 
         @wraps(function)
         async def retried(*args: P.args, **kwargs: P.kwargs) -> T:
             policy = usual if (override := _override.get()) is UNSET else override
             # A function may hide that its task was asked to end.
-            task = current_task()
+            task = current_task(loop := get_running_loop())
             cancelling = 0 if task is None else task.cancelling()
-            started = begun = time()
+            started = begun = loop.time() if is_system else time()
             until = before = DEADLINE.get()
             if policy is not None and (until is None or started + policy.max_elapsed < until):
                 until = started + policy.max_elapsed
