@@ -1,34 +1,38 @@
 """Builds e-mail messages; does no I/O.
 
 Whatever comes from outside cannot add a header, a recipient or a part: texts in headers become
-one line, addresses and header names are checked one by one, and refused when in doubt.
+one line and are written by ``headers``, addresses and header names are checked one by one, and
+refused when in doubt.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email import policy
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
-from typing import Any, NamedTuple
 
 from sentio_async import errors
+from sentio_async.connectors.email.headers import (
+    Field,
+    Mailbox,
+    mailboxes_field,
+    one_line,
+    text_field,
+)
 from sentio_async.models.notices import Attachment, NoticePriority
 
 __all__ = [
     "Letter",
-    "Mailbox",
     "build_message",
     "envelope_of",
     "flatten",
     "mailboxes",
     "message_id_for",
-    "one_line",
     "plain_address",
 ]
 
@@ -65,13 +69,6 @@ _PRIORITY: Mapping[NoticePriority, Mapping[str, str]] = {
 }
 
 
-class Mailbox(NamedTuple):
-    """Somebody's name, often empty, and address."""
-
-    name: str
-    address: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """What a message says, and to whom."""
@@ -94,12 +91,6 @@ class Letter:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def one_line(text: str) -> str:
-    """The text without control characters and line ends of any alphabet, each run a space."""
-    whole = text.encode("utf-8", "replace").decode()
-    return " ".join("".join(c if c.isprintable() else " " for c in whole).split())
-
-
 def plain_address(text: object) -> Mailbox:
     """One mailbox, ``a@example.com`` or ``A <a@example.com>``; raises InvalidRequestError."""
     if not isinstance(text, str) or not text.isprintable():
@@ -109,7 +100,8 @@ def plain_address(text: object) -> Mailbox:
         name, _, address = address[:-1].rpartition("<")
         name = _plain_name(name.strip(), text)
     local, at, domain = address.rpartition("@")
-    if not at or not all(_is_atom(atom) for atom in local.split(".")):
+    if not at or "=?" in local or not all(_is_atom(atom) for atom in local.split(".")):
+        # Servers have been seen to decode "=?utf-8?q?=40?=", and so to find another address.
         raise _not_an_address(text)
     domain = _ascii_domain(domain, text)
     if len(local.encode()) > _LONGEST_LOCAL_PART or not _DOMAIN.fullmatch(domain):
@@ -177,59 +169,49 @@ def message_id_for(event_id: str, domain: str) -> str:
 def build_message(letter: Letter) -> EmailMessage:
     """The message, without its Bcc recipients; raises InvalidRequestError."""
     message = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
-    message["From"] = _header_address(plain_address(letter.sender))
-    message["To"] = _header_addresses(letter.to) or "undisclosed-recipients:;"
-    if letter.cc:
-        message["Cc"] = _header_addresses(letter.cc)
-    if letter.reply_to:
-        message["Reply-To"] = _header_address(plain_address(letter.reply_to))
-    message["Subject"] = one_line(letter.subject)[:_LONGEST_SUBJECT]
-    if letter.date.tzinfo is None:
-        raise errors.InvalidRequestError("date: needs a zone")
-    message["Date"] = format_datetime(letter.date)
-    message["Message-ID"] = letter.message_id
-    if letter.thread_id and letter.thread_id != letter.message_id:
-        message["In-Reply-To"] = message["References"] = letter.thread_id
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
-    for name, value in {**_PRIORITY[letter.priority], **_own_headers(letter.headers)}.items():
-        message[name] = value
+    for each in (*_who_and_what(letter), *_own_fields(letter.headers)):
+        message[each.name] = each
+    for name, value in _PRIORITY[letter.priority].items():
+        if name not in message:
+            message[name] = value
     _add_content(message, letter)
     return message
 
 
+def _who_and_what(letter: Letter) -> Iterator[Field]:
+    if letter.date.tzinfo is None:
+        raise errors.InvalidRequestError("date: needs a zone")
+    yield mailboxes_field("From", mailboxes(letter.sender))
+    yield mailboxes_field("To", mailboxes(letter.to)) or Field("To", "undisclosed-recipients:;")
+    if letter.cc:
+        yield mailboxes_field("Cc", mailboxes(letter.cc))
+    if letter.reply_to:
+        yield mailboxes_field("Reply-To", mailboxes(letter.reply_to))
+    yield text_field("Subject", one_line(letter.subject)[:_LONGEST_SUBJECT])
+    yield Field("Date", format_datetime(letter.date))
+    yield Field("Message-ID", letter.message_id)
+    if letter.thread_id and letter.thread_id != letter.message_id:
+        yield Field("In-Reply-To", letter.thread_id)
+        yield Field("References", letter.thread_id)
+    yield Field("Auto-Submitted", "auto-generated")
+    yield Field("X-Auto-Response-Suppress", "All")
+
+
 def flatten(message: EmailMessage) -> bytes:
     """The bytes of the message, 7-bit clean unless an address is not ASCII."""
-    addresses = [a for n in ("From", "To", "Cc", "Reply-To") for a in _addresses_in(message, n)]
-    is_ascii = all(address.username.isascii() for address in addresses)
-    rules = policy.SMTP if is_ascii else policy.SMTPUTF8
+    written = (value for value in message.values() if isinstance(value, Field))
+    rules = policy.SMTP if all(value.isascii() for value in written) else policy.SMTPUTF8
     return message.as_bytes(policy=rules.clone(cte_type="7bit"))
 
 
-def _addresses_in(message: EmailMessage, name: str) -> tuple[Address, ...]:
-    header: Any = message[name]
-    return header.addresses if header is not None else ()
-
-
-def _header_address(mailbox: Mailbox) -> Address:
-    local, _, domain = mailbox.address.rpartition("@")
-    return Address(one_line(mailbox.name), username=local, domain=domain)
-
-
-def _header_addresses(addresses: Sequence[str]) -> list[Address]:
-    return [_header_address(mailbox) for mailbox in mailboxes(addresses)]
-
-
-def _own_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    checked = {}
+def _own_fields(headers: Mapping[str, str]) -> Iterator[Field]:
     for name, value in headers.items():
         lower = name.lower()
         if not _HEADER_NAME.fullmatch(lower):
             raise errors.InvalidRequestError(f"header: {name!r:.80} is not a header name")
         if lower in _RESERVED or lower.startswith(("content-", "resent-", "arc-")):
             raise errors.InvalidRequestError(f"header: {name} is set here and cannot be given")
-        checked[name] = one_line(str(value))
-    return checked
+        yield text_field(name, str(value))
 
 
 def _add_content(message: EmailMessage, letter: Letter) -> None:
@@ -271,15 +253,16 @@ def _media_type(attachment: Attachment) -> tuple[str, str]:
     return found[1], found[2]
 
 
-def _content_id(image: Attachment) -> str:
+def _content_id(image: Attachment) -> Field:
     cid = (image.content_id or "").removeprefix("<").removesuffix(">")
     if not _CONTENT_ID.fullmatch(cid):
         raise errors.InvalidRequestError(f"attachments: {cid!r:.80} is not a content id")
-    return f"<{cid}>"
+    return Field("Content-ID", f"<{cid}>")
 
 
 def _filename(attachment: Attachment) -> str:
     name = attachment.filename
-    if not name or len(name) > 200 or not name.isprintable() or any(c in name for c in '/\\"'):
+    is_odd = not name.isprintable() or "=?" in name or any(c in name for c in '/\\"')
+    if not name or len(name) > 200 or is_odd:
         raise errors.InvalidRequestError(f"attachments: {name!r:.80} is not a file name")
     return name
