@@ -8,6 +8,7 @@ from datetime import date
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
+from sentio_async import errors
 from sentio_async.base import Capability, check_symbol
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.alpaca.batches import ask_about
@@ -136,7 +137,7 @@ class AlpacaData(AlpacaLatest):
         """
         check_symbol(symbol)
         if start is None:
-            return await self._latest(symbol, timeframe, end, limit or LATEST, options)
+            return await self._latest(symbol, timeframe, end, limit, options)
         bars = _no_bars(symbol, timeframe)
         span = _span(start, end, options)
         async with aclosing(self._bar_pages(symbol, timeframe, span, limit, options)) as pages:
@@ -149,11 +150,12 @@ class AlpacaData(AlpacaLatest):
         symbol: str,
         timeframe: str,
         end: Moment | None,
-        limit: int,
+        limit: int | None,
         options: dict[str, Any],
     ) -> Bars:
         """The last bars before ``end``, asked for newest first so that few pages are enough."""
         is_descending = options.pop("descending", False)
+        limit = LATEST if limit is None else limit
         start = back_from(end or self._clock.utcnow(), timeframe, limit)
         bars = await self.get_bars(
             symbol, timeframe, start=start, end=end, limit=limit, descending=True, **options
@@ -182,7 +184,11 @@ class AlpacaData(AlpacaLatest):
             async with aclosing(pages) as parts:
                 async for page in parts:
                     for name, part in page.items():
-                        found[name] = _joined(found.get(name, part[:0]), part)
+                        if name not in found:
+                            raise errors.DecodeError(
+                                f"{name}: its bars came, and were not asked for"
+                            )
+                        found[name] = _joined(found[name], part)
             return Batch(found)
 
         return await ask_about(symbols, fetch)
@@ -241,12 +247,12 @@ class AlpacaData(AlpacaLatest):
         """The bars of ``get_bars`` page after page, as columns."""
         check_symbol(symbol)
         if start is None:
-            yield await self._latest(symbol, timeframe, end, limit or LATEST, options)
+            yield await self._latest(symbol, timeframe, end, limit, options)
             return
         span = _span(start, end, options)
         async with aclosing(self._bar_pages(symbol, timeframe, span, limit, options)) as pages:
             async for bars in pages:
-                yield bars
+                yield bars[:]  # others may have been given the same page
 
     async def _bar_pages(
         self,

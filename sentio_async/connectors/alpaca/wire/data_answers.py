@@ -147,7 +147,12 @@ def latest_map(row: type[msgspec.Struct]) -> Callable[[bytes], Latest]:
         except _UNREADABLE:
             table = lenient(body)
             refuse_words(table)
-            return _by_symbol(table, one, None)
+            page = _by_symbol(table, one, None)
+        if page.failed and not page.rows:
+            # Its names are no symbols: words of something that stands in front.
+            first = next(iter(page.failed.values()))
+            raise errors.DecodeError(f"no row can be read; {first.message}")
+        return page
 
     return decode
 

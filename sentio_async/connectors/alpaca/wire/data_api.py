@@ -112,10 +112,16 @@ def back_from(end: Moment, timeframe: str, count: int) -> datetime:
 
 def _as_time(moment: Moment) -> datetime:
     if isinstance(moment, datetime):
+        if moment.tzinfo is None:
+            text = f"time: {moment.isoformat()} has no zone; use an aware one"
+            raise errors.InvalidRequestError(text)
         return moment
-    if isinstance(moment, str) and len(moment) > len("YYYY-MM-DD"):
-        return utc_from_ns(ns_from_text(moment))
-    day = moment if isinstance(moment, date) else date.fromisoformat(moment)
+    try:
+        if isinstance(moment, str) and len(moment) > len("YYYY-MM-DD"):
+            return utc_from_ns(ns_from_text(moment))
+        day = moment if isinstance(moment, date) else date.fromisoformat(moment)
+    except (TypeError, ValueError, OverflowError, errors.DecodeError) as exc:
+        raise errors.InvalidRequestError(f"time: {moment!r} is none; use an aware one") from exc
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 

@@ -95,7 +95,7 @@ class RawPastBar(msgspec.Struct, gc=False):
     l: float  # noqa: E741 (the vendor's letter)
     c: float
     v: float
-    n: int | None = -1
+    n: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = -1
     vw: float | None = _NAN
 
 

@@ -363,12 +363,25 @@ def trades_page(raw: History, *, feed: Feed = ANY_FEED) -> Page[dict[str, Rows[T
 def bars_page(raw: History, *, step: str = "", feed: Feed = ANY_FEED) -> Page[dict[str, Bars]]:
     """Bars by symbol, and where the rest is."""
     series = {}
-    for symbol, rows in raw.rows.items():
+    for symbol, found in raw.rows.items():
+        rows, skipped = found, raw.skipped.get(symbol, [])
+        try:
+            times = ns_from_times([row.t for row in rows])
+        except OverflowError:
+            rows = read_rows(found, _with_near_time, what=symbol)
+            times, skipped = ns_from_times([row.t for row in rows]), [*skipped, *rows.skipped]
         bars = Bars(symbol, provider=PROVIDER, step=step, feed=feed.name)
-        bars.is_delayed, bars.skipped = feed.is_delayed, tuple(raw.skipped.get(symbol, ()))
-        _add(bars, ns_from_times([row.t for row in rows]), rows)
+        bars.is_delayed, bars.skipped = feed.is_delayed, tuple(skipped)
+        _add(bars, times, rows)
         series[symbol] = bars
     return Page(series, raw.next)
+
+
+def _with_near_time(row: RawPastBar) -> RawPastBar:
+    # "No time" comes as the year 1; 64 bits of nanoseconds reach to 2262.
+    if abs(row.t.year - 1970) > 291:
+        raise errors.DecodeError(f"a time is needed, not {row.t.isoformat()}")
+    return row
 
 
 def _add(bars: Bars, times: array[int], rows: Sequence[RawPastBar]) -> None:
