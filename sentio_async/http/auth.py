@@ -11,16 +11,22 @@ from pydantic import SecretStr
 from sentio_async import errors
 from sentio_async.http.endpoint import Call
 from sentio_async.http.redaction import Hidden
+from sentio_async.http.renewal import Age, Renewal
 
 __all__ = [
+    "Age",
     "Auth",
     "BearerAuth",
     "HeaderAuth",
     "NoAuth",
     "PathAuth",
     "QueryAuth",
+    "Renewal",
     "SecretHeaders",
+    "SharedAuth",
+    "TimedAuth",
     "UrlAuth",
+    "bearing",
 ]
 
 
@@ -54,8 +60,28 @@ class Auth(Protocol):
         ...
 
     async def refresh(self) -> bool:
-        """Get new proof after a 401; False when there is no way."""
+        """Get new proof after a 401; False when there is no way.
+
+        It is called once for all who need it, and seen to its end, at most a minute.
+        """
         ...
+
+
+@runtime_checkable
+class TimedAuth(Auth, Protocol):
+    """Proof that runs out, and is renewed before it does."""
+
+    def age(self) -> Age:
+        """How much longer it will do; asked before every attempt, so it must not take long."""
+        ...
+
+
+@runtime_checkable
+class SharedAuth(Auth, Protocol):
+    """Proof that several sessions use, and that is renewed for all of them at once."""
+
+    renewal: Renewal
+    """``Renewal(self.refresh)``."""
 
 
 @runtime_checkable
@@ -106,9 +132,10 @@ class BearerAuth:
     def __init__(
         self, token: SecretStr, *, renew: Callable[[], Awaitable[SecretStr]] | None = None
     ) -> None:
-        self._headers = _bearing(token)
+        self._headers = bearing(token)
         self._renew = renew
         self._hidden = Hidden()
+        self.renewal = Renewal(self.refresh)
 
     def sign(self, call: Call[Any]) -> Mapping[str, str]:
         """The header, the same object until there is another token."""
@@ -120,11 +147,12 @@ class BearerAuth:
             return False
         token = await self._renew()
         self._hidden.add(token.get_secret_value())
-        self._headers = _bearing(token)
+        self._headers = bearing(token)
         return True
 
 
-def _bearing(token: SecretStr) -> SecretHeaders:
+def bearing(token: SecretStr) -> SecretHeaders:
+    """The header that shows a token; raises ConfigurationError for one that none can carry."""
     return SecretHeaders(authorization=f"Bearer {_sendable('header authorization', token)}")
 
 

@@ -15,13 +15,14 @@ from sentio_async import errors
 from sentio_async.config import ConnectorConfig, check_url
 from sentio_async.events import Event, Hedged, LimitObserved, RowSkipped, tell
 from sentio_async.http.answer import Answer
-from sentio_async.http.auth import Auth, SecretHeaders, UrlAuth
+from sentio_async.http.auth import Auth, SecretHeaders, SharedAuth, TimedAuth, UrlAuth
 from sentio_async.http.client import Resources
 from sentio_async.http.endpoint import JSON_HEADERS, Call, Endpoint
 from sentio_async.http.exchange import Outgoing, exchange
 from sentio_async.http.outgoing import Place
 from sentio_async.http.received import note_arrival, skipped_rows
 from sentio_async.http.redaction import redactor
+from sentio_async.http.renewal import Renewal
 from sentio_async.http.values import value_of
 from sentio_async.http.warming import open_ahead
 from sentio_async.models.page import SkippedRow
@@ -83,6 +84,8 @@ class Session:
         self._total = config.timeouts.total
         self._auth = auth
         self._aim = auth.aim if isinstance(auth, UrlAuth) else None
+        self._age = auth.age if isinstance(auth, TimedAuth) else None
+        self._renewal = auth.renewal if isinstance(auth, SharedAuth) else Renewal(auth.refresh)
         self._resources = resources
         self._buckets = dict(buckets or {})
         self._credential = hashlib.sha256(credential.encode()).hexdigest()[:16]
@@ -94,8 +97,6 @@ class Session:
         self._limiters: dict[str, Limiter] = {}
         self._hedge = config.hedge_policy
         self._hedgings: dict[Endpoint[Any], Hedging] = {}
-        self._refreshing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
-        self._proofs = 0
         # What all requests with a body say, made once for proof that does not change.
         self._json_proof: tuple[Mapping[str, str] | None, Mapping[str, str]] = (None, {})
         self.stats = SessionStats()
@@ -202,13 +203,16 @@ class Session:
         """One exchange; a 401 gets one more with fresh proof, where there is a way to get it."""
         in_task, check = how
         try:
+            renewal, tasks = self._renewal, self._resources.tasks
+            if self._age is not None and call.endpoint.authenticated:
+                await renewal.before(self._age(), expires_at, tasks)
             if check is not None:
                 check()
-            proof = self._proofs
+            proof = renewal.number
             answer = await self._exchange(call, route, in_task, expires_at)
             if answer.notes:
                 self._observe(call, route, answer)
-            if answer.status == 401 and await self._refresh(proof, expires_at):
+            if answer.status == 401 and await renewal.after(proof, expires_at, tasks):
                 if check is not None:
                     check()
                 answer = await self._exchange(call, route, in_task, expires_at)
@@ -258,28 +262,6 @@ class Session:
         """A request whose caller has left still counts among those under way."""
         self._bulkhead.hold()
         task.add_done_callback(lambda _: self._bulkhead.release())
-
-    async def _refresh(self, proof: int, expires_at: float) -> bool:
-        """Get new proof once, however many calls found the old one refused at the same time.
-
-        False when there is none in time: then the refusal stands.
-        """
-        loop = asyncio.get_running_loop()
-        if self._refreshing is None or self._refreshing[0] is not loop:
-            # A lock belongs to the loop in which somebody first had to wait for it.
-            self._refreshing = (loop, asyncio.Lock())
-        limit = asyncio.timeout_at(None if expires_at == math.inf else expires_at)
-        try:
-            async with limit, self._refreshing[1]:
-                if self._proofs == proof:
-                    if not await self._auth.refresh():
-                        return False
-                    self._proofs += 1
-                return True
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return False
 
     def _read(self, call: Call[T], answer: Answer) -> T:
         value = value_of(call, answer, self._now)
