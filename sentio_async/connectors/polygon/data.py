@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
@@ -41,6 +40,8 @@ __all__ = ["PolygonData"]
 # The same prices are asked for over and over: a call is made once for each symbol.
 _stock_snapshot_of = lru_cache(maxsize=1_000)(wire.snapshots.stock_snapshot)
 
+_LATEST = 100
+"""Bars that are given when neither a start nor a number is asked for."""
 _MOST_KEPT = 1_000
 """Longer lists are looked at anew each time."""
 
@@ -180,28 +181,10 @@ class PolygonData(PolygonMarkets, PolygonReference):
         names, size = symbols if isinstance(symbols, str) else tuple(symbols), self._size
         known = _known(names, size) if len(names) <= _MOST_KEPT else None
         asked, wanted, packed = known or _packed(names, size)
-        if len(packed) == 1:
-            answers = [await self._ask(packed[0][0])]
-        else:
-            answers = await asyncio.gather(*(self._ask(call) for call, _ in packed))
-        failures = [answer for answer in answers if isinstance(answer, errors.ConnectorError)]
-        if failures and len(failures) == len(answers):
-            raise failures[0]
+        answers = await self._answers(packed)
         chunks = [chunk for _, chunk in packed]
         found = wire.latest.gathered(wanted, chunks, answers)
         return wire.latest.with_refused(asked, found)
-
-    async def _ask(self, call: Call[Any]) -> wire.latest.Answer[Snapshot]:
-        """What one packed request says by ticker, or its error."""
-        found: dict[str, Snapshot | errors.ConnectorError] = {}
-        try:
-            if not wire.latest.has_pages(call):
-                return wire.latest.by_ticker(await self._session.send(call))
-            async for page in self._pages(call):
-                found.update(wire.latest.by_ticker(page))
-        except errors.ConnectorError as exc:
-            return exc
-        return found
 
     async def get_bars(
         self,
@@ -215,11 +198,11 @@ class PolygonData(PolygonMarkets, PolygonReference):
     ) -> Bars:
         """Bars from ``start`` to ``end``, both included, oldest first, all pages of them.
 
-        Without ``start``: the latest ``limit`` (100 if None) until ``end``.  An option:
-        ``adjusted=False`` for prices as they were before splits.
+        Without ``start``: the latest ``limit`` (100 if None) until ``end``.  Options:
+        ``adjusted=False`` for prices as they were before splits, ``order="desc"``.
         """
         if start is None:
-            return await self._latest_bars(symbol, timeframe, end, limit or 100, options)
+            return await self._latest_bars(symbol, timeframe, end, limit, options)
         call = self._bars_call(symbol, timeframe, start, end, limit=limit, **options)
         return await self._all_bars(call, symbol, timeframe, limit)
 
@@ -237,15 +220,17 @@ class PolygonData(PolygonMarkets, PolygonReference):
         symbol: str,
         timeframe: str,
         end: Moment | None,
-        limit: int,
+        limit: int | None,
         options: dict[str, Any],
     ) -> Bars:
-        until = end or self._clock.utcnow()
-        start = wire.aggregates.back_from(until, timeframe, limit)
+        limit = _LATEST if limit is None else limit
+        until = self._clock.utcnow() if end is None else end
+        start = wire.aggregates.back_from(until, timeframe, max(0, limit))
         call = self._bars_call(
             symbol, timeframe, start, until, limit=limit, **{**options, "order": "desc"}
         )
-        return (await self._all_bars(call, symbol, timeframe, limit))[::-1]
+        bars = await self._all_bars(call, symbol, timeframe, limit)
+        return bars if options.get("order") == "desc" else bars[::-1]
 
     def _bars_call(
         self,
@@ -257,7 +242,7 @@ class PolygonData(PolygonMarkets, PolygonReference):
         limit: int | None,
         **options: Any,
     ) -> Call[Page[Bars]]:
-        until = end or self._clock.utcnow()
+        until = self._clock.utcnow() if end is None else end
         size = wire.aggregates.page_size(timeframe, limit)
         return wire.aggregates.aggregates(symbol, timeframe, start, until, limit=size, **options)
 
@@ -275,8 +260,7 @@ class PolygonData(PolygonMarkets, PolygonReference):
 
         An option: ``order="desc"`` for newest first.
         """
-        first = start or self._clock.utcnow() - timedelta(days=365)
-        call = self._bars_call(symbol, timeframe, first, end, limit=limit, **options)
+        call = self._history_call(symbol, timeframe, start, end, limit, options)
         return self._rows(call, limit)
 
     def iter_bar_pages(
@@ -290,9 +274,27 @@ class PolygonData(PolygonMarkets, PolygonReference):
         **options: Any,
     ) -> AsyncGenerator[Bars, None]:
         """The bars of ``iter_bars`` page after page, as columns; ``limit`` ends with a page."""
-        first = start or self._clock.utcnow() - timedelta(days=365)
-        call = self._bars_call(symbol, timeframe, first, end, limit=limit, **options)
-        return self._pages(call, limit)
+        call = self._history_call(symbol, timeframe, start, end, limit, options)
+        return self._bar_pages(call, limit)
+
+    def _history_call(
+        self,
+        symbol: str,
+        timeframe: str,
+        start: Moment | None,
+        end: Moment | None,
+        limit: int | None,
+        options: dict[str, Any],
+    ) -> Call[Page[Bars]]:
+        first = self._clock.utcnow() - timedelta(days=365) if start is None else start
+        return self._bars_call(symbol, timeframe, first, end, limit=limit, **options)
+
+    async def _bar_pages(
+        self, call: Call[Page[Bars]], limit: int | None
+    ) -> AsyncGenerator[Bars, None]:
+        async with aclosing(self._pages(call, limit)) as pages:
+            async for bars in pages:
+                yield bars[:]  # others may have been given the same page
 
     def iter_trades(
         self, symbol: str, *, limit: int | None = None, **options: Any

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from sentio_async import errors
 from sentio_async.base import sorted_out
 from sentio_async.connectors.polygon import wire
 from sentio_async.connectors.polygon.values import (
@@ -39,7 +42,7 @@ class PolygonMarkets(PolygonSession):
 
         Options: ``adjusted``, and for stocks ``include_otc``.
         """
-        return await self._session.send(wire.aggregates.grouped(market, on, **options))
+        return await self._list(wire.aggregates.grouped(market, on, **options))
 
     async def get_previous_day(self, symbol: str, *, adjusted: bool | None = None) -> Bar:
         """The bar of the previous trading day."""
@@ -61,15 +64,15 @@ class PolygonMarkets(PolygonSession):
 
     async def get_market_snapshots(self, market: str = "stocks", **options: Any) -> Rows[Snapshot]:
         """A snapshot of everything in a market: ``stocks``, ``crypto`` or ``forex``."""
-        return await self._session.send(wire.snapshots.whole_market(market, **options))
+        return await self._list(wire.snapshots.whole_market(market, **options))
 
     async def get_gainers(self, market: str = "stocks", **options: Any) -> Rows[Snapshot]:
         """The 20 that rose most today in ``stocks``, ``crypto`` or ``forex``."""
-        return await self._session.send(wire.snapshots.movers(market, "gainers", **options))
+        return await self._list(wire.snapshots.movers(market, "gainers", **options))
 
     async def get_losers(self, market: str = "stocks", **options: Any) -> Rows[Snapshot]:
         """The 20 that fell most today in ``stocks``, ``crypto`` or ``forex``."""
-        return await self._session.send(wire.snapshots.movers(market, "losers", **options))
+        return await self._list(wire.snapshots.movers(market, "losers", **options))
 
     async def get_order_book(self, symbol: str) -> OrderBook:
         """The best levels of a crypto pair, over all exchanges."""
@@ -131,12 +134,34 @@ class PolygonMarkets(PolygonSession):
     ) -> Batch[T]:
         asked = sorted_out(symbols)
         wanted = [ticker for ticker, refusal in asked.items() if refusal is None]
-        found: Found[T] = {}
-        for chunk in wire.latest.chunks(wanted, self._config.batch_size):
-            async for page in self._pages(build(chunk)):
-                found.update(page)
-        answered = wire.latest.gathered(wanted, [wanted], [found])
-        return wire.latest.with_refused(asked, answered)
+        chunks = wire.latest.chunks(wanted, self._config.batch_size)
+        answers = await self._answers([(build(chunk), chunk) for chunk in chunks])
+        return wire.latest.with_refused(asked, wire.latest.gathered(wanted, chunks, answers))
+
+    async def _answers(
+        self, packed: Sequence[tuple[Call[Any], list[str]]]
+    ) -> list[wire.latest.Answer[Any]]:
+        """What each request says by ticker, or its error; raises when all have failed."""
+        if len(packed) == 1:
+            answers = [await self._ask(*packed[0])]
+        else:
+            answers = await asyncio.gather(*(self._ask(call, chunk) for call, chunk in packed))
+        failures = [answer for answer in answers if isinstance(answer, errors.ConnectorError)]
+        if failures and len(failures) == len(answers):
+            raise failures[0]
+        return answers
+
+    async def _ask(self, call: Call[Any], tickers: Sequence[str]) -> wire.latest.Answer[Any]:
+        found: Found[Any] = {}
+        try:
+            if not wire.latest.has_pages(call):
+                return wire.latest.by_ticker(await self._session.send(call), tickers)
+            async with aclosing(self._pages(call)) as pages:
+                async for page in pages:
+                    found.update(page)
+        except errors.ConnectorError as exc:
+            return exc
+        return found
 
     def iter_sma(
         self, symbol: str, *, limit: int | None = None, **options: Any
@@ -164,4 +189,4 @@ class PolygonMarkets(PolygonSession):
 
     async def get_market_holidays(self) -> Rows[MarketHoliday]:
         """The holidays and short days to come."""
-        return await self._session.send(wire.status.market_holidays())
+        return await self._list(wire.status.market_holidays())

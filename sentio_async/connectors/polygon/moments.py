@@ -17,7 +17,6 @@ __all__ = [
     "QUARTER_HOUR_NS",
     "Moment",
     "date_by_size",
-    "day_start_ns",
     "given_ns",
     "milliseconds",
     "nanoseconds",
@@ -122,8 +121,3 @@ DAYS_IN_NEW_YORK = _DayStarts(NEW_YORK)
 """When the day began in New York, by ``time_ns // QUARTER_HOUR_NS``."""
 DAYS_IN_UTC = _DayStarts(ZoneInfo("UTC"))
 """When the day began in UTC, by ``time_ns // QUARTER_HOUR_NS``."""
-
-
-def day_start_ns(ns: int | None) -> int:
-    """When the day began in New York in which ``ns`` lies; 0 when that is not known."""
-    return 0 if ns is None else DAYS_IN_NEW_YORK[ns // QUARTER_HOUR_NS]

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import date
 from typing import Any, TypeVar
 
+from sentio_async.base import about
 from sentio_async.connectors.polygon import wire
 from sentio_async.connectors.polygon.companies import (
     Dividend,
@@ -59,19 +60,19 @@ class PolygonReference(PolygonSession):
 
     async def get_ticker_types(self, **filters: Any) -> Rows[TickerType]:
         """The kinds of instruments."""
-        return await self._session.send(wire.reference.ticker_types(**filters))
+        return await self._list(wire.reference.ticker_types(**filters))
 
     async def get_ticker_events(self, id: str, *, types: str | None = None) -> Rows[TickerEvents]:
         """The renames of a company, by its ticker, CUSIP or composite FIGI."""
-        return await self._about(id, wire.reference.ticker_events(id, types=types))
+        return await about(id, self._list(wire.reference.ticker_events(id, types=types)))
 
     async def get_related_companies(self, symbol: str) -> Rows[str]:
         """The tickers that are in the news together with this one."""
-        return await self._about(symbol, wire.reference.related_companies(symbol))
+        return await about(symbol, self._list(wire.reference.related_companies(symbol)))
 
     async def get_exchanges(self, **filters: Any) -> Rows[Exchange]:
         """The exchanges of every market, ``asset_class="options"`` of one."""
-        return await self._session.send(wire.reference.exchanges(**filters))
+        return await self._list(wire.reference.exchanges(**filters))
 
     def iter_exchanges(self, market: str = "stocks") -> AsyncIterator[Exchange]:
         """The exchanges of ``stocks``, ``options``, ``crypto`` or ``forex``, by the newer lists."""

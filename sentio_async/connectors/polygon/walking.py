@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence, 
 from contextlib import aclosing
 from typing import Any, ClassVar, Generic, TypeVar
 
+from sentio_async import errors
 from sentio_async.base import DataProviderConnector, about
 from sentio_async.config import ConnectorConfig
 from sentio_async.connectors.polygon import wire
@@ -13,7 +14,7 @@ from sentio_async.connectors.polygon.config import PolygonConfig
 from sentio_async.http.ahead import pages_of, text_near_the_end
 from sentio_async.http.auth import BearerAuth
 from sentio_async.http.endpoint import Call
-from sentio_async.models import Page
+from sentio_async.models import Page, Rows
 from sentio_async.resilience.limiter import Window
 
 __all__ = ["PolygonSession"]
@@ -30,6 +31,8 @@ class _RowWalk(Generic[S]):
 
     def __init__(self, call: Call[Page[S]], *, max_pages: int, limit: int | None) -> None:
         self._call = call
+        if limit is not None and limit < 0:
+            raise errors.InvalidRequestError(f"limit: none or more, not {limit}")
         self._walk = wire.Walk(call, max_pages=max_pages)
         self._left = limit
 
@@ -94,6 +97,11 @@ class PolygonSession(DataProviderConnector):
                     yield row
                 if left is not None:
                     left -= len(page)
+
+    async def _list(self, call: Call[Rows[T]]) -> Rows[T]:
+        """The rows of an answer, which others may have been given too, as a list of one's own."""
+        rows = await self._session.send(call)
+        return Rows(rows, rows.skipped)
 
     def _about(self, symbol: str, call: Call[T]) -> Coroutine[Any, Any, T]:
         """The answer about one symbol; the vendor's 404 is a symbol that is not there."""

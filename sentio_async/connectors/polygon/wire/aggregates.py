@@ -89,6 +89,7 @@ def page_size(timeframe: str, limit: int | None) -> int:
 
 def back_from(end: Moment, timeframe: str, count: int) -> Moment:
     """A time before ``end`` after which there should be ``count`` bars, nights and all."""
+    milliseconds(end)  # raises for what is no time
     span = Timeframe.read(timeframe).reach(count)
     if not isinstance(end, date):
         return max(0, given_ns(end) - int(span.total_seconds()) * 1_000_000_000)

@@ -16,7 +16,7 @@ from sentio_async import errors
 from sentio_async.http.wire_json import decode_json
 from sentio_async.models.page import Rows, SkippedRow
 
-__all__ = ["Bulk", "Envelope", "bulk_decoder", "read_good_rows"]
+__all__ = ["Bulk", "Envelope", "bulk_decoder", "check_none_counted", "read_good_rows"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -50,6 +50,11 @@ class Envelope(msgspec.Struct, gc=False):
         """The answer itself says that there are no rows."""
         return 0 in (self.resultsCount, self.count)
 
+    @property
+    def counts(self) -> tuple[Any, Any]:
+        """How many rows there are, as the answer says itself."""
+        return self.resultsCount, self.count
+
 
 class _Results(Envelope, Generic[R]):
     results: list[R] | UnsetType | None = UNSET
@@ -70,14 +75,21 @@ class Bulk(Generic[R]):
     @property
     def rows(self) -> list[R]:
         """The rows; raises DecodeError where the answer has none and does not say so."""
-        if self.found is not None:
+        if self.found:
             return self.found
-        if self.envelope.is_empty:
+        check_none_counted(*self.envelope.counts)
+        if self.found is not None or self.envelope.is_empty:
             return []
         raise errors.DecodeError(
             f"the answer has no rows and does not say that there are none "
             f"(status {self.envelope.status!r})"
         )
+
+
+def check_none_counted(*counts: Any) -> None:
+    """Raise DecodeError for an answer without rows that says how many there are."""
+    if any(isinstance(count, int) and count > 0 for count in counts):
+        raise errors.DecodeError("the answer counts rows and has none")
 
 
 def bulk_decoder(row: type[R], member: str = "results") -> Callable[[bytes], Bulk[R]]:

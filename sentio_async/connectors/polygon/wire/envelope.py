@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from sentio_async import errors
+from sentio_async.connectors.polygon.wire.bulk import check_none_counted
 from sentio_async.connectors.polygon.wire.problems import find_failure, read_problem
 from sentio_async.http.endpoint import Api
 from sentio_async.http.reading import read_rows
@@ -70,6 +71,8 @@ def rows_in(raw: Json) -> list[Any]:
     rows = member(raw, "results")
     if not isinstance(rows, list):
         raise errors.DecodeError(f"results: a list is needed, not {type(rows).__name__}")
+    if not rows:
+        check_none_counted(raw.get("resultsCount"), raw.get("count"))
     return rows
 
 
@@ -98,7 +101,7 @@ def number(value: Any) -> float:
     """A price or a size from the vendor's number or text."""
     try:
         found = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, OverflowError) as exc:
         raise errors.DecodeError(f"a number is needed, not {str(value)[:40]!r}") from exc
     if not math.isfinite(found):
         raise errors.DecodeError(f"a number is needed, not {str(value)[:40]!r}")

@@ -20,7 +20,7 @@ from sentio_async.connectors.polygon.wire.snapshots import (
 from sentio_async.connectors.polygon.wire.tickers import asset_class
 from sentio_async.connectors.polygon.wire.universal import universal_snapshots
 from sentio_async.http.endpoint import Call
-from sentio_async.models import AssetClass, Batch, Quote, Snapshot, Trade
+from sentio_async.models import AssetClass, Batch, Quote, Rows, Snapshot, Trade
 
 __all__ = [
     "by_ticker",
@@ -76,12 +76,16 @@ def chunks(tickers: Iterable[str], size: int) -> list[list[str]]:
 
 
 def by_ticker(
-    page: Mapping[str, Snapshot | errors.ConnectorError] | Iterable[Snapshot],
+    page: Rows[Snapshot], asked: Iterable[str]
 ) -> Mapping[str, Snapshot | errors.ConnectorError]:
-    """One page of a packed call's answer: v2 lists snapshots, v3 has errors among them."""
-    if isinstance(page, Mapping):
-        return page
-    return {snapshot.symbol: snapshot for snapshot in page}
+    """The answer of a packed call of v2, which leaves out what it does not know."""
+    found: dict[str, Snapshot | errors.ConnectorError] = {row.symbol: row for row in page}
+    if page.skipped:
+        # Whose rows these are is not known; those of unknown tickers they are not.
+        reason = f"not among the rows that can be read ({page.skipped[0].reason})"
+        missing = [ticker for ticker in asked if ticker not in found]
+        found.update((t, errors.DecodeError(f"{t}: {reason}", connector=PROVIDER)) for t in missing)
+    return found
 
 
 def gathered(

@@ -7,10 +7,11 @@ crypto) they are the venue's.  https://massive.com/docs/rest/stocks/trades-quote
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 
+from sentio_async import errors
 from sentio_async.connectors.polygon.moments import MAX_NS, Moment, nanoseconds
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
 from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target, number
@@ -102,6 +103,10 @@ class QuoteRow(msgspec.Struct, gc=False):
     participant_timestamp: Time | None = None
 
 
+def _no_time() -> NoReturn:
+    raise errors.DecodeError("a row has no time")
+
+
 def read_trades(answer: Bulk[TradeRow], *, symbol: str) -> Page[Rows[Trade]]:
     """One page of trades."""
     late = answer.envelope.is_delayed
@@ -110,7 +115,10 @@ def read_trades(answer: Bulk[TradeRow], *, symbol: str) -> Page[Rows[Trade]]:
         return [
             Trade(
                 symbol,
-                row.sip_timestamp or row.participant_timestamp or row.received_timestamp or 0,
+                row.sip_timestamp
+                or row.participant_timestamp
+                or row.received_timestamp
+                or _no_time(),
                 PROVIDER,
                 row.price,
                 row.size if row.decimal_size is None else number(row.decimal_size),
@@ -136,7 +144,7 @@ def read_quotes(answer: Bulk[QuoteRow], *, symbol: str) -> Page[Rows[Quote]]:
         return [
             Quote(
                 symbol,
-                row.sip_timestamp or row.participant_timestamp or 0,
+                row.sip_timestamp or row.participant_timestamp or _no_time(),
                 PROVIDER,
                 row.bid_price,
                 row.ask_price,

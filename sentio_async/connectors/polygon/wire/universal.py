@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from sentio_async import errors
-from sentio_async.connectors.polygon.moments import day_start_ns, ns_by_size
+from sentio_async.connectors.polygon.moments import (
+    DAYS_IN_NEW_YORK,
+    DAYS_IN_UTC,
+    QUARTER_HOUR_NS,
+    ns_by_size,
+)
 from sentio_async.connectors.polygon.values import IndexValue, Summary
 from sentio_async.connectors.polygon.wire.envelope import (
     PROVIDER,
@@ -25,6 +30,7 @@ from sentio_async.connectors.polygon.wire.filters import ORDERED, page_query, ra
 from sentio_async.connectors.polygon.wire.problems import item_error
 from sentio_async.connectors.polygon.wire.tickers import (
     all_checked,
+    asset_class,
     check_about,
     checked,
     underlying_of,
@@ -34,6 +40,7 @@ from sentio_async.http.endpoint import Call, Parts, QueryValue
 from sentio_async.http.reading import read_rows
 from sentio_async.http.wire_json import Json
 from sentio_async.models import (
+    AssetClass,
     Bar,
     Greeks,
     OptionSnapshot,
@@ -126,7 +133,7 @@ def read_day(
     at = ns_by_size(part.get("last_updated")) or updated
     return Bar(
         symbol=symbol,
-        time_ns=day_start_ns(at),
+        time_ns=0 if at is None else _days_of(symbol)[at // QUARTER_HOUR_NS],
         provider=PROVIDER,
         is_delayed=late,
         open=number(part["open"]),
@@ -136,6 +143,11 @@ def read_day(
         volume=number(part.get("decimal_volume") or part.get("volume") or 0),
         vwap=_number(part, "vwap"),
     )
+
+
+def _days_of(symbol: str) -> Mapping[int, int]:
+    is_always_open = asset_class(symbol) in (AssetClass.CRYPTO, AssetClass.FOREX)
+    return DAYS_IN_UTC if is_always_open else DAYS_IN_NEW_YORK
 
 
 def read_snapshot(row: Mapping[str, Any], *, late: bool) -> Snapshot:

@@ -1,0 +1,204 @@
+"""Answers and questions at the edge of what can be: none of them passes for something else."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from sentio_async import errors
+from sentio_async.connectors.polygon import PolygonData
+
+HOST = "https://api.massive.com"
+DAY = date(2026, 1, 2)
+AT = int(datetime(2026, 1, 2, 1, 30, tzinfo=UTC).timestamp()) * 1_000_000_000
+SESSION = {"open": 1, "high": 2, "low": 1, "close": 2, "volume": 5}
+
+
+@pytest.fixture
+def api():
+    with respx.mock(base_url=HOST, assert_all_called=False) as router:
+        yield router
+
+
+@pytest.fixture
+async def data():
+    async with httpx.AsyncClient() as client:
+        settings = {"api_key": "k", "retry_attempts": 1, "batch_size": 2}
+        yield PolygonData(settings, client=client)
+
+
+def a_bar(**changes: Any) -> dict[str, Any]:
+    return {"T": "AAPL", "o": 1, "h": 2, "l": 1, "c": 2, "v": 5, "t": AT // 1_000_000, **changes}
+
+
+def a_snapshot(ticker: str, **changes: Any) -> dict[str, Any]:
+    return {"ticker": ticker, "lastTrade": {"p": 1, "s": 1, "t": AT}, "updated": AT, **changes}
+
+
+def rows(*found: Any, **more: Any) -> dict[str, Any]:
+    return {"status": "OK", "results": list(found), **more}
+
+
+async def all_of(found: Any) -> list[Any]:
+    return [each async for each in found]
+
+
+async def test_a_snapshot_that_cannot_be_read_is_no_unknown_ticker(api, data):
+    body = {"status": "OK", "tickers": [a_snapshot("AAPL", todaysChange="x"), a_snapshot("MSFT")]}
+    api.get("/v2/snapshot/locale/us/markets/stocks/tickers").respond(json=body)
+
+    found = await data.get_snapshots(["AAPL", "MSFT"])
+
+    assert found["MSFT"].trade.price == 1
+    with pytest.raises(errors.DecodeError, match=r"AAPL.*todaysChange"):
+        found["AAPL"]
+
+
+async def test_a_request_about_indices_that_fails_costs_its_own_alone(api, data):
+    def answer(request):
+        if "I:A" not in str(request.url):
+            return httpx.Response(500)
+        return httpx.Response(200, json=rows({"ticker": "I:A", "value": 7}, {"ticker": "I:B"}))
+
+    api.get("/v3/snapshot/indices").mock(side_effect=answer)
+
+    found = await data.get_index_values(["I:A", "I:B", "I:C", "I:D"])
+
+    assert found["I:A"].value == 7
+    assert {s: type(e) for s, e in found.errors.items() if s != "I:B"} == {
+        "I:C": errors.ServerError,
+        "I:D": errors.ServerError,
+    }
+
+
+async def test_requests_about_indices_that_all_fail_are_raised(api, data):
+    api.get("/v3/snapshot/indices").respond(500)
+
+    with pytest.raises(errors.ServerError):
+        await data.get_index_values(["I:A", "I:B", "I:C"])
+
+
+@pytest.mark.parametrize("count", [{"resultsCount": 10}, {"count": 1}])
+async def test_no_rows_where_some_are_counted_is_no_empty_answer(api, data, count):
+    api.get(url__regex=".*/range/.*").respond(json=rows(ticker="AAPL", **count))
+    api.get("/v3/reference/tickers").respond(json=rows(**count))
+
+    with pytest.raises(errors.DecodeError, match="counts"):
+        await data.get_bars("AAPL", start=DAY)
+    with pytest.raises(errors.DecodeError, match="counts"):
+        await all_of(data.iter_tickers())
+
+
+@pytest.mark.parametrize(
+    ("ticker", "begins"),
+    [
+        ("X:BTCUSD", datetime(2026, 1, 2, tzinfo=UTC)),
+        ("C:EURUSD", datetime(2026, 1, 2, tzinfo=UTC)),
+        ("I:SPX", datetime(2026, 1, 1, 5, tzinfo=UTC)),
+        ("O:AAPL260116C00150000", datetime(2026, 1, 1, 5, tzinfo=UTC)),
+    ],
+)
+async def test_a_day_begins_when_its_market_says_so(api, data, ticker, begins):
+    row = {"ticker": ticker, "session": SESSION, "last_updated": AT}
+    api.get("/v3/snapshot").respond(json=rows(row))
+
+    found = await data.get_snapshots([ticker])
+
+    assert found[ticker].day_bar.time == begins
+
+
+async def test_a_number_too_large_costs_one_ticker(api, data):
+    row = '{"ticker": "X:BTCUSD", "last_quote": {"bid": 1%s}}' % ("0" * 400)
+    body = f'{{"status": "OK", "results": [{row}, {{"ticker": "I:SPX"}}]}}'
+    api.get("/v3/snapshot").respond(content=body)
+
+    found = await data.get_snapshots(["X:BTCUSD", "I:SPX"])
+
+    assert isinstance(found.errors["X:BTCUSD"], errors.DecodeError)
+    assert found["I:SPX"].quote is None
+
+
+async def test_a_trade_without_a_time_is_not_one_of_1970(api, data):
+    good, bad = {"price": 1, "size": 1, "sip_timestamp": AT}, {"price": 2, "size": 1}
+    api.get("/v3/trades/AAPL").respond(json=rows(good, bad))
+    api.get("/v3/quotes/AAPL").respond(json=rows({"bid_price": 1}))
+
+    assert [trade.time_ns for trade in await all_of(data.iter_trades("AAPL"))] == [AT]
+    with pytest.raises(errors.DecodeError, match="time"):
+        await all_of(data.iter_quotes("AAPL"))
+
+
+async def test_fewer_than_no_rows_are_refused(data):
+    for asked in (data.iter_trades("AAPL", limit=-1), data.iter_bars("AAPL", limit=-2)):
+        with pytest.raises(errors.InvalidRequestError, match="limit"):
+            await all_of(asked)
+    with pytest.raises(errors.InvalidRequestError, match="limit"):
+        await data.get_bars("AAPL", limit=-1)
+
+
+async def test_no_bars_are_as_many_as_were_asked_for(api, data):
+    route = api.get(url__regex=".*/range/.*").respond(json=rows(a_bar()))
+
+    assert len(await data.get_bars("AAPL", limit=0)) == 0
+    assert not route.called
+
+
+async def test_the_beginning_of_1970_is_a_start_and_an_end(api, data):
+    route = api.get(url__regex=".*/range/.*").respond(json=rows(a_bar()))
+
+    for pages in (data.iter_bars, data.iter_bar_pages):
+        await all_of(pages("AAPL", start=0, end=0))
+
+    assert {call.request.url.path for call in route.calls} == {
+        "/v2/aggs/ticker/AAPL/range/1/day/0/0"
+    }
+
+
+async def test_the_latest_bars_until_a_time_without_zone_are_refused(data):
+    with pytest.raises(errors.InvalidRequestError, match="no zone"):
+        await data.get_bars("AAPL", end=datetime(2026, 1, 2))
+
+
+async def test_the_latest_bars_come_newest_first_when_that_is_asked_for(api, data):
+    newest = [a_bar(t=day * 86_400_000) for day in (3, 2, 1)]
+    api.get(url__regex=".*/range/.*").respond(json=rows(*newest))
+
+    first = await data.get_bars("AAPL", limit=3, order="desc")
+    last = await data.get_bars("AAPL", limit=3)
+
+    assert [bar.time.day for bar in first] == [4, 3, 2]
+    assert [bar.time.day for bar in last] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("path", "ask"),
+    [
+        (f"/v2/aggs/grouped/locale/us/market/stocks/{DAY}", lambda d: d.get_grouped_daily(DAY)),
+        ("/v1/related-companies/AAPL", lambda d: d.get_related_companies("AAPL")),
+        ("/v1/marketstatus/upcoming", lambda d: d.get_market_holidays()),
+        (
+            f"/v2/aggs/ticker/AAPL/range/1/day/{DAY}/{DAY}",
+            lambda d: anext(d.iter_bar_pages("AAPL", start=DAY, end=DAY)),
+        ),
+    ],
+)
+async def test_what_two_ask_for_at_the_same_time_is_everyones_own(api, data, path, ask):
+    body = rows(a_bar()) if "aggs" in path else rows({"ticker": "MSFT"})
+    holidays = [{"date": "2026-01-19", "exchange": "NYSE", "name": "King", "status": "closed"}]
+
+    async def answer(request):
+        await asyncio.sleep(0)
+        return httpx.Response(200, json=holidays if "upcoming" in path else body)
+
+    route = api.get(path).mock(side_effect=answer)
+
+    mine, yours = await asyncio.gather(ask(data), ask(data))
+    mine.extend(mine[:])
+
+    assert route.call_count == 1
+    assert (len(mine), len(yours)) == (2, 1)
