@@ -7,6 +7,7 @@ one's, so the connection is then cut.  Cut, not closed: closing would still send
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import socket
@@ -85,7 +86,7 @@ class Connection:
     async def open(self, expires_at: float) -> None:
         """Connect, protect, and hear what the server can do."""
         limit = self._limit(self._config.timeouts.connect, expires_at, Phase.CONNECT)
-        await self._step(Phase.CONNECT, self._smtp.connect(timeout=limit))
+        await self._step(Phase.CONNECT, self._smtp.connect(timeout=limit), expires_at)
         await self._greet(expires_at)
         if self._config.tls is not Tls.STARTTLS:
             return
@@ -96,12 +97,12 @@ class Connection:
                 phase=Phase.STARTTLS.value,
             )
         limit = self._limit(self._config.timeouts.connect, expires_at, Phase.STARTTLS)
-        await self._step(Phase.STARTTLS, self._smtp.starttls(timeout=limit))
+        await self._step(Phase.STARTTLS, self._smtp.starttls(timeout=limit), expires_at)
         await self._greet(expires_at)
 
     async def _greet(self, expires_at: float) -> None:
         limit = self._limit(self._config.timeouts.read, expires_at, Phase.EHLO)
-        await self._step(Phase.EHLO, self._smtp.ehlo(timeout=limit))
+        await self._step(Phase.EHLO, self._smtp.ehlo(timeout=limit), expires_at)
 
     async def log_in(self, secret: Hidden, expires_at: float) -> None:
         """Prove who sends, in one try; raises AuthenticationError."""
@@ -213,9 +214,10 @@ class Connection:
         try:
             protocol.write(_dotted(data))
             response = await protocol.read_response(timeout=limit)
-            if 200 <= response.code <= 599:
-                return self._final_reply(response)
-            reason = "reply to the message is not SMTP"
+            is_whole = not transport.get_write_buffer_size()  # type: ignore[attr-defined]
+            if 400 <= response.code <= 599 or (200 <= response.code < 400 and is_whole):
+                return self._final_reply(response, is_whole=is_whole)
+            reason = f"reply to the message {'is not SMTP' if is_whole else 'came before its end'}"
         except aiosmtplib.SMTPTimeoutError as exc:
             reason, cause = "no reply to the message within the time allowed", exc
             # Its end has not left this process, so the server cannot have accepted it.
@@ -232,9 +234,9 @@ class Connection:
         progress.doubt(taken, reason)
         raise self._ended(errors.OutcomeUnknownError(reason, phase=Phase.DOT.value)) from cause
 
-    def _final_reply(self, response: aiosmtplib.SMTPResponse) -> Reply:
+    def _final_reply(self, response: aiosmtplib.SMTPResponse, *, is_whole: bool) -> Reply:
         self.used_at = self._clock.time()
-        if self._has_more:
+        if self._has_more or not is_whole:
             self.cut()
         return clean_reply(response.code, response.message)
 
@@ -260,9 +262,13 @@ class Connection:
             self.cut()
 
     async def _reset(self, expires_at: float) -> None:
-        if self._needs_reset:
-            await self._must(Phase.MAIL, b"RSET", expires_at=expires_at)
-            self._needs_reset = False
+        """Forget the last message; a connection that cannot is as good as gone."""
+        if not self._needs_reset:
+            return
+        reply = await self._ask(Phase.MAIL, b"RSET", expires_at=expires_at)
+        if meaning_of(reply, Phase.MAIL) is not Meaning.ACCEPTED:
+            raise self._ended(gone(Phase.MAIL))
+        self._needs_reset = False
 
     async def ping(self, expires_at: float) -> None:
         """Hear that the server is there."""
@@ -277,15 +283,18 @@ class Connection:
 
     async def _ask(self, phase: Phase, *words: bytes, expires_at: float) -> Reply:
         limit = self._limit(self._config.timeouts.read, expires_at, phase)
-        response = await self._step(phase, self._smtp.execute_command(*words, timeout=limit))
+        command = self._smtp.execute_command(*words, timeout=limit)
+        response = await self._step(phase, command, expires_at)
         self.used_at = self._clock.time()
         return clean_reply(response.code, response.message)
 
-    async def _step(self, phase: Phase, command: Awaitable[T]) -> T:
+    async def _step(self, phase: Phase, command: Awaitable[T], expires_at: float) -> T:
         """The command's result; on any failure the connection is cut, and the error ours."""
         cause: Exception
         try:
-            result = await command
+            # Connecting and STARTTLS are several waits, and aiosmtplib limits each by itself.
+            async with asyncio.timeout(expires_at - self._clock.time()):
+                result = await command
             if not self._has_more:
                 return result
             cause = aiosmtplib.SMTPResponseException(-1, "more than one reply to a command")

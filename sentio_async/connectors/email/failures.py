@@ -44,7 +44,7 @@ def error_from(exc: Exception, phase: Phase, server: str) -> errors.ConnectorErr
             f"{phase.value}: no TLS with this port; a port for STARTTLS needs tls='starttls'",
             **known,
         )
-    if isinstance(exc, aiosmtplib.SMTPTimeoutError):
+    if isinstance(exc, TimeoutError):
         hint = "; a port for implicit TLS, such as 465, needs tls='implicit'"
         return errors.ConnectionError(
             f"{phase.value}: no reply within the time allowed"

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
+
+import idna
 
 from sentio_async import errors
 from sentio_async.connectors.email.headers import (
@@ -122,14 +125,20 @@ def _plain_name(name: str, text: str) -> str:
 
 def _is_atom(atom: str) -> bool:
     # Letters beyond ASCII need a server with SMTPUTF8; that is seen when it has said what it can.
-    return bool(_ATOM.fullmatch("".join("x" if c > "\x7f" and c.isalnum() else c for c in atom)))
+    return bool(_ATOM.fullmatch("".join("x" if _is_letter_beyond_ascii(c) else c for c in atom)))
+
+
+def _is_letter_beyond_ascii(c: str) -> bool:
+    """A letter, digit, or the mark on one: many alphabets write vowels that way."""
+    return c > "\x7f" and (c.isalnum() or unicodedata.category(c) in ("Mn", "Mc"))
 
 
 def _ascii_domain(domain: str, text: str) -> str:
     if domain.isascii():
         return domain
     try:
-        return domain.encode("idna").decode("ascii")
+        # Not the codec of that name: it takes "straße.example" for "strasse.example".
+        return idna.encode(domain, uts46=True).decode("ascii")
     except UnicodeError:
         raise _not_an_address(text) from None
 

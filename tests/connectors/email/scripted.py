@@ -6,6 +6,9 @@ import socket
 
 EHLO = "250-scripted.test\r\n250-SIZE 1000000\r\n250-AUTH PLAIN LOGIN XOAUTH2\r\n250 SMTPUTF8"
 DEAF = "354 go ahead, nobody reads it"
+HASTY = "354 go ahead, the answer comes before the end"
+SLOW = "220 go ahead, and no handshake follows"
+LATE = 0.3
 
 
 class Scripted:
@@ -101,7 +104,11 @@ class Scripted:
                 word = line.split(" ", 1)[0].upper()
                 if not await self._reply(word if word in self.replies else "MORE", writer):
                     return
-                if self._last == DEAF:
+                is_hasty = self._last == HASTY
+                if is_hasty:
+                    await reader.readexactly(1)
+                    await self._reply("DOT", writer)
+                if is_hasty or self._last in (DEAF, SLOW):
                     await asyncio.get_running_loop().create_future()
                 if word == "DATA" and self._last.startswith("354"):
                     self.messages.append(await reader.readuntil(b"\r\n.\r\n"))
@@ -114,6 +121,8 @@ class Scripted:
         if isinstance(reply, list):
             reply = reply.pop(0) if len(reply) > 1 else reply[0]
         self._last = reply or ""
+        if reply == SLOW:
+            await asyncio.sleep(LATE)
         if reply is None or reply.startswith("late "):
             self._held[writer] = (reply or "").removeprefix("late ")
             self.paused.set()

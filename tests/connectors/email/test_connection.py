@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from connectors.email.scripted import DEAF, Scripted
+from connectors.email.scripted import LATE, SLOW, Scripted
 from sentio_async import errors
 from sentio_async.connectors.email.notifier import EmailNotifier
 from sentio_async.errors import Outcome
-from sentio_async.models import Attachment, Delivery
+from sentio_async.models import Delivery
 from sentio_async.models.health import HealthStatus
 
 ONCE = {"retry_attempts": 1}
@@ -223,33 +223,6 @@ async def test_a_connection_that_says_too_much_at_the_end_is_not_used_again():
     assert server.connections == 2
 
 
-async def test_a_message_whose_end_never_left_was_not_sent():
-    async with Scripted(DATA=DEAF) as server:
-        mail = notifier(server, **ONCE, **QUICK)
-        table = Attachment(filename="a.bin", content=bytes(6_000_000))
-        with pytest.raises(errors.ConnectionError, match="not sent to its end") as caught:
-            await tell(mail, attachments=[table], timeout=0.4)
-
-    assert caught.value.outcome is Outcome.NOT_SENT
-
-
-async def test_what_waits_to_be_sent_is_not_sent_after_a_cancel():
-    async with Scripted(DATA=DEAF) as server, notifier(server) as mail:
-        transport = mail._connections._idle[0]._smtp.transport
-        table = Attachment(filename="a.bin", content=bytes(6_000_000))
-        sending = asyncio.create_task(tell(mail, attachments=[table]))
-        for _ in range(5_000):
-            if waits := transport.get_write_buffer_size():
-                break
-            await asyncio.sleep(0.001)
-        sending.cancel()
-        await asyncio.wait((sending,))
-
-        assert waits > 0
-        assert transport.get_write_buffer_size() == 0
-        assert transport.is_closing()
-
-
 async def test_a_timeout_for_the_whole_message_is_kept():
     async with Scripted(RCPT=None) as server:
         mail = notifier(server)
@@ -260,6 +233,18 @@ async def test_a_timeout_for_the_whole_message_is_kept():
 
     assert caught.value.outcome is Outcome.NOT_SENT
     assert took < 0.5
+
+
+async def test_a_server_that_is_slow_at_each_step_is_not_waited_for_longer():
+    async with Scripted(EHLO="250-x.test\r\n250 STARTTLS", STARTTLS=SLOW) as server:
+        mail = notifier(server, tls="starttls", **ONCE)
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(errors.ConnectionError, match="no reply within") as caught:
+            await tell(mail, timeout=LATE + 0.1)
+        took = asyncio.get_running_loop().time() - started
+
+    assert (caught.value.phase, caught.value.outcome) == ("STARTTLS", Outcome.NOT_SENT)
+    assert LATE < took < 2 * LATE
 
 
 async def test_a_connection_is_used_again():

@@ -125,6 +125,16 @@ async def test_a_refusal_over_a_kept_connection_is_not_asked_for_twice():
     assert server.words().count("MAIL") == 1
 
 
+async def test_a_connection_that_cannot_start_anew_is_replaced():
+    async with Scripted(DOT=["554 5.6.0 no", "250 OK"], RSET="502 what?") as server:
+        async with notifier(server) as mail:
+            with pytest.raises(errors.BadRequestError, match="DOT"):
+                await tell(mail)
+
+            assert (await tell(mail)).is_delivered
+        assert server.connections == 2
+
+
 async def test_after_a_connect_that_failed_no_connection_is_kept():
     async with Scripted(CONNECT=["554 no", "220 hi"]) as server:
         mail = notifier(server)

@@ -219,6 +219,9 @@ def test_what_is_not_one_address_is_refused(text):
         ("Jörg <a@x.test>", "Jörg", "a@x.test"),
         ("jörg@x.test", "", "jörg@x.test"),
         ("a@köln.test", "", "a@xn--kln-sna.test"),
+        # Not strasse.test, which is somebody else's.
+        ("a@straße.test", "", "a@xn--strae-oqa.test"),
+        ("संपर्क@x.test", "", "संपर्क@x.test"),
         ("a@localhost", "", "a@localhost"),
         ("a@[192.0.2.1]", "", "a@[192.0.2.1]"),
         ("o'brien@x.test", "", "o'brien@x.test"),

@@ -1,0 +1,60 @@
+"""The message itself: how much of it has left, and what an answer before its end means."""
+
+import asyncio
+
+import pytest
+
+from connectors.email.scripted import DEAF, HASTY, Scripted
+from connectors.email.test_connection import ONCE, QUICK, notifier, tell
+from sentio_async import errors
+from sentio_async.errors import Outcome
+from sentio_async.models import Attachment, Delivery
+
+LARGE = Attachment(filename="a.bin", content=bytes(6_000_000))
+
+
+async def test_a_message_whose_end_never_left_was_not_sent():
+    async with Scripted(DATA=DEAF) as server:
+        mail = notifier(server, **ONCE, **QUICK)
+        with pytest.raises(errors.ConnectionError, match="not sent to its end") as caught:
+            await tell(mail, attachments=[LARGE], timeout=0.4)
+
+    assert caught.value.outcome is Outcome.NOT_SENT
+
+
+async def test_a_yes_before_the_message_was_sent_to_its_end_is_none():
+    async with Scripted(DATA=HASTY) as server, notifier(server, **ONCE) as mail:
+        receipt = await tell(mail, attachments=[LARGE])
+        assert not mail._connections._idle
+
+    (result,) = receipt.results
+    assert result.delivery is Delivery.UNKNOWN
+    assert result.reason == "reply to the message came before its end"
+
+
+async def test_after_an_early_no_the_rest_is_not_sent_and_the_next_message_is_right():
+    async with Scripted(DOT="552 5.3.4 too big") as server, notifier(server, **ONCE) as mail:
+        server.replies["DATA"] = [HASTY, "354 go ahead"]
+        with pytest.raises(errors.BadRequestError, match="too big"):
+            await tell(mail, attachments=[LARGE])
+        server.replies["DOT"] = "250 OK"
+
+        assert (await tell(mail, timeout=5)).is_delivered
+        assert server.connections == 2
+        assert len(server.messages) == 1
+
+
+async def test_what_waits_to_be_sent_is_not_sent_after_a_cancel():
+    async with Scripted(DATA=DEAF) as server, notifier(server) as mail:
+        transport = mail._connections._idle[0]._smtp.transport
+        sending = asyncio.create_task(tell(mail, attachments=[LARGE]))
+        for _ in range(5_000):
+            if waits := transport.get_write_buffer_size():
+                break
+            await asyncio.sleep(0.001)
+        sending.cancel()
+        await asyncio.wait((sending,))
+
+        assert waits > 0
+        assert transport.get_write_buffer_size() == 0
+        assert transport.is_closing()
