@@ -15,17 +15,16 @@ from __future__ import annotations
 import string
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import datetime
 from enum import Enum
 from functools import update_wrapper
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar
-from urllib.parse import quote
 
 import msgspec
 
 from sentio_async import errors
+from sentio_async.http.texts import QueryValue, form_text, query_text, segment_text
 from sentio_async.http.wire_json import Json, decode_json, encode_json
 from sentio_async.resilience.limiter import Priority
 
@@ -37,6 +36,7 @@ __all__ = [
     "Endpoint",
     "Parts",
     "Problem",
+    "QueryValue",
     "query_text",
 ]
 
@@ -44,12 +44,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-QueryValue = str | int | bool | Decimal | date | datetime | Enum | Iterable[Any] | None
-
-# RFC 3986 lets these stand in a path segment and in a query as they are.
-_SAFE_IN_PATH = ":@,=+$!*'()"
-_SAFE_IN_QUERY = ",:/"
-_MOST_NAMES = 1_000
 _formatter = string.Formatter()
 
 
@@ -60,6 +54,9 @@ class _Nothing(Enum):
 NOTHING = _Nothing.NOTHING
 JSON_HEADERS: Mapping[str, str] = MappingProxyType({"content-type": "application/json"})
 """What a request with a body says besides."""
+FORM_HEADERS: Mapping[str, str] = MappingProxyType(
+    {"content-type": "application/x-www-form-urlencoded"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +79,14 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``key`` is the id by which the vendor recognises a repeated write.  ``context`` goes to the
     reader as keyword arguments, for what the answer itself does not say.  In ``query`` None is
-    left out, True is ``true``, a list is joined by commas, a time is RFC 3339 in UTC.
+    left out, True is ``true``, a list is joined by commas, a time is RFC 3339 in UTC.  ``form`` is
+    a body instead of ``json``; there a list is one member for each.
     """
 
     path: Mapping[str, str] = {}
     query: Mapping[str, QueryValue] = {}
     json: Json = NOTHING
+    form: Mapping[str, QueryValue] | None = None
     headers: Mapping[str, str] = {}
     key: str | None = None
     context: Mapping[str, Any] = {}
@@ -115,6 +114,9 @@ class Endpoint(Generic[T_co]):
     accepts: frozenset[int]
     max_body: int | None
     authenticated: bool
+    headers: tuple[str, ...]
+    """Headers of the answer that its reader is given by name, ``x-id`` as ``x_id=``; None for one
+    that is not there."""
     summary: str
 
     @property
@@ -161,9 +163,12 @@ class Call(msgspec.Struct, Generic[T_co], frozen=True, eq=False):
         """The same call, whose answer is shown to ``heard`` as soon as it has come."""
         return msgspec.structs.replace(self, heard=heard)
 
-    def read(self, raw: Any) -> T_co:
-        """The value in a decoded answer."""
-        return self.endpoint.returns(raw, **self.context)
+    def read(self, raw: Any, headers: Mapping[str, str] = {}) -> T_co:
+        """The value in a decoded answer; ``headers`` has those of it that the endpoint reads."""
+        if not self.endpoint.headers:
+            return self.endpoint.returns(raw, **self.context)
+        told = {name.replace("-", "_"): headers.get(name) for name in self.endpoint.headers}
+        return self.endpoint.returns(raw, **self.context, **told)
 
 
 class Declared(Generic[P, T]):
@@ -190,6 +195,9 @@ class Declared(Generic[P, T]):
         if parts.json is not NOTHING:
             headers = {**headers, **JSON_HEADERS} if headers else JSON_HEADERS
             body = encode_json(parts.json)
+        elif parts.form is not None:
+            headers = {**headers, **FORM_HEADERS}
+            body = form_text(parts.form).encode("ascii")
         path, query = self._fill(parts.path), query_text(parts.query)
         return Call(
             endpoint,
@@ -209,7 +217,7 @@ class Declared(Generic[P, T]):
         if values.keys() != self._names:
             raise TypeError(f"{self.endpoint.label} needs {', '.join(self._names)} in its path")
         return "".join(
-            [text + _segment(name, values[name]) if name else text for text, name in self._path]
+            [text + segment_text(name, values[name]) if name else text for text, name in self._path]
         )
 
 
@@ -226,84 +234,14 @@ def _parts_of(endpoint: Endpoint[Any]) -> list[tuple[str, str | None]]:
     return parts
 
 
-def _segment(name: str, value: str) -> str:
-    """A path segment that stays one: clients resolve dots, and ``..`` would be another call."""
-    text = str(value)
-    if text.isalnum() and text.isascii():
-        return text
-    if text in ("", ".", "..") or not text.isprintable():
-        raise errors.InvalidRequestError(f"{name}: {text!r} cannot be part of a path")
-    return quote(text, safe=_SAFE_IN_PATH)
-
-
-def query_text(query: Mapping[str, QueryValue]) -> str:
-    """A query string, in the order given; members that are None are left out."""
-    members = []
-    for name, value in query.items():
-        if value is None:
-            continue
-        text = value if value.__class__ is str else _query_value(value)
-        # Most names and symbols have nothing to quote, and looking is ten times as fast.
-        if not (text.isalnum() and text.isascii()):
-            text = quote(text, safe=_SAFE_IN_QUERY)
-        members.append(f"{_names[name]}={text}")
-    return "&".join(members)
-
-
-class _Names(dict[str, str]):
-    """Names of query members as they are written, remembered: they stand in our own code."""
-
-    def __missing__(self, name: str) -> str:
-        text = quote(name, safe="")
-        if len(self) < _MOST_NAMES:
-            self[name] = text
-        return text
-
-
-_names = _Names()
-
-
-def _query_value(value: QueryValue) -> str:
-    match value:
-        case str():
-            return str(value.value) if isinstance(value, Enum) else value
-        case bool():
-            return "true" if value else "false"
-        case Enum():
-            return str(value.value)
-        case datetime():
-            return _utc_text(value)
-        case date():
-            return value.isoformat()
-        case int():
-            return str(value)
-        case Decimal():
-            return format(value, "f")
-        case Iterable():
-            return _list_text(list(value))
-    raise TypeError(f"a {type(value).__name__} cannot stand in a query")
-
-
-def _list_text(items: list[Any]) -> str:
-    try:
-        return ",".join(items)  # mostly they are texts
-    except TypeError:
-        return ",".join(map(_query_value, items))
-
-
-def _utc_text(value: datetime) -> str:
-    if value.tzinfo is None:
-        raise errors.InvalidRequestError(f"time: {value.isoformat()} has no zone; use an aware one")
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
 class Api:
     """The declared calls of one vendor API.
 
     ``problem`` reads the vendor's error bodies: it is given the status, the decoded body (None
-    when it is not JSON) and the endpoint.  ``check`` finds failures inside 2xx answers, before
-    the answer is read.  ``secrets`` are names in paths that calls leave as they are: ``PathAuth``
-    puts in what they stand for when a call is sent.
+    when it is not JSON) and the endpoint.  ``plain`` reads those that are not JSON: it is given
+    their text.  ``check`` finds failures inside 2xx answers, before the answer is read.
+    ``secrets`` are names in paths that calls leave as they are: ``PathAuth`` puts in what they
+    stand for when a call is sent.
     """
 
     def __init__(
@@ -311,12 +249,14 @@ class Api:
         name: str,
         *,
         problem: Callable[[int, Json, Endpoint[Any]], Problem | None] | None = None,
+        plain: Callable[[int, str, Endpoint[Any]], Problem | None] | None = None,
         check: Callable[[Json], Problem | None] | None = None,
         priority: Priority = Priority.QUOTES,
         secrets: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.problem = problem
+        self.plain = plain
         self.check = check
         self.priority = priority
         self.secrets = frozenset(secrets)
@@ -350,6 +290,7 @@ class Api:
                 accepts=frozenset(options.pop("accepts", (200, 201, 202, 204))),
                 max_body=options.pop("max_body", None),
                 authenticated=options.pop("authenticated", True),
+                headers=tuple(name.lower() for name in options.pop("headers", ())),
                 summary=(build.__doc__ or "").strip().split("\n", 1)[0],
             )
             if options:

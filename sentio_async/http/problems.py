@@ -6,6 +6,7 @@ Nothing else in the library turns a foreign exception into one of ours.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ __all__ = [
 E = TypeVar("E", bound=BaseException)
 
 _MOST_OF_A_BODY = 2048
+_MOST_OF_A_PAGE = 65_536
 _MOST_OF_A_MESSAGE = 1000
 _DEEPEST = 8
 _READ_FIELDS = ("field", "word")
@@ -106,9 +108,15 @@ def forget_frames(error: E) -> E:
     return error
 
 
-def without_echo(error: errors.ConnectorError, answer: Answer) -> errors.ConnectorError:
-    """The error; if the vendor repeats a secret, without it and without what was read."""
-    if not redactor.knows_any_in(answer.body.decode("utf-8", "replace")):
+def without_echo(
+    error: errors.ConnectorError, answer: Answer, headers: Iterable[str] = ()
+) -> errors.ConnectorError:
+    """The error; if the vendor repeats a secret, without it and without what was read.
+
+    It can do so in the body, and in those ``headers`` that are read.
+    """
+    texts = (answer.body.decode("utf-8", "replace"), *(answer.headers.get(n, "") for n in headers))
+    if not any(map(redactor.knows_any_in, texts)):
         return error
     error.message = redactor.scrub(error.message)
     error.args = (error.message,)
@@ -204,10 +212,17 @@ def from_answer(
     """The error for an answer whose status is not one the endpoint accepts."""
     if 300 <= answer.status < 400:
         return _redirect(answer, call)
+    api = call.endpoint.api
     problem = None
-    if call.endpoint.api.problem is not None:
-        problem = call.endpoint.api.problem(answer.status, decoded, call.endpoint)
+    if decoded is None and api.plain is not None:
+        problem = api.plain(answer.status, _text_in(answer), call.endpoint)
+    elif api.problem is not None:
+        problem = api.problem(answer.status, decoded, call.endpoint)
     return from_problem(problem or _unexplained(answer), answer, decoded, now=now)
+
+
+def _text_in(answer: Answer) -> str:
+    return answer.body[:_MOST_OF_A_PAGE].decode("utf-8", "replace")
 
 
 def _unexplained(answer: Answer) -> Problem:

@@ -40,7 +40,7 @@ def value_of(call: Call[T], answer: Answer, now: Now) -> T:
         error.__cause__ = exc
     if isinstance(error, errors.DecodeError):
         _describe(error, answer)
-    raise without_echo(error, answer)
+    raise without_echo(error, answer, endpoint.headers)
 
 
 def _value_in(call: Call[T], answer: Answer, now: Now) -> T:
@@ -49,7 +49,7 @@ def _value_in(call: Call[T], answer: Answer, now: Now) -> T:
     check = endpoint.api.check
     if check is not None and (problem := check(raw)) is not None:
         raise from_problem(problem, answer, raw, now=now())
-    return call.read(raw)
+    return call.read(raw, answer.headers) if endpoint.headers else call.read(raw)
 
 
 def _decoded_or_none(answer: Answer) -> Any:

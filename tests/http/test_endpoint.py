@@ -61,6 +61,36 @@ def test_a_null_body_is_a_body_too():
     assert order(None).body == b"null"
 
 
+@api.post(
+    "/forms",
+    returns=lambda raw, *, location, x_id: (raw, location, x_id),
+    headers=("Location", "x-id"),
+)
+def form(**fields) -> Parts:
+    return Parts(form=fields, headers={"x-extra": "1"})
+
+
+def test_a_form_is_written_as_forms_are():
+    at = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    call = form(to="+49 1", body="a&b=ü", media=["x/1", "y"], side=Side.BUY, at=at, n=1, none=None)
+
+    assert call.body == (
+        b"to=%2B49+1&body=a%26b%3D%C3%BC&media=x%2F1&media=y&side=buy"
+        b"&at=2026-11-28T12%3A00%3A00Z&n=1"
+    )
+    assert call.headers == {"x-extra": "1", "content-type": "application/x-www-form-urlencoded"}
+    assert form().body == b""
+    with pytest.raises(errors.InvalidRequestError, match="half a character"):
+        form(body="\ud800")
+
+
+def test_a_reader_is_given_the_headers_that_it_reads():
+    headers = {"location": "/orders/7", "x-other": "secret"}
+
+    assert form().read({"a": 1}, headers) == ({"a": 1}, "/orders/7", None)
+    assert form().read(None) == (None, None, None)
+
+
 def test_an_endpoint_knows_what_it_is():
     endpoint = parts.endpoint
 
@@ -70,7 +100,7 @@ def test_an_endpoint_knows_what_it_is():
     assert endpoint.repeatable
     assert endpoint.priority is Priority.ACCOUNT
     assert not order.endpoint.repeatable
-    assert api.endpoints == [parts.endpoint, order.endpoint]
+    assert api.endpoints == [parts.endpoint, order.endpoint, form.endpoint]
     assert parts.__name__ == "parts"
 
 

@@ -189,6 +189,35 @@ def refused(problem, status=400, body=b"", **headers):
     return from_problem(problem, answered(status, body, **headers), None, now=NOW)
 
 
+def read_plain(status, text, endpoint):
+    return Problem(text, kind=errors.RateLimitError) if "rate limit" in text else None
+
+
+plain = Api("plain", problem=read_problem, plain=read_plain)
+
+
+@plain.get("/thing", returns=dict)
+def ask_plainly() -> Parts:
+    """Something of a vendor that does not always answer in JSON."""
+    return Parts()
+
+
+def test_what_is_not_json_is_read_as_text_where_a_vendor_says_so():
+    body = b"<p>Number of requests exceeded the rate limit set</p>"
+    throttled = from_answer(answered(400, body), ask_plainly(), None, now=NOW)
+    other = from_answer(answered(400, b"<html>"), ask_plainly(), None, now=NOW)
+    in_json = from_answer(answered(400), ask_plainly(), {"message": "no"}, now=NOW)
+    empty = from_answer(answered(400, b""), ask_plainly(), None, now=NOW)
+
+    assert isinstance(throttled, errors.RateLimitError)
+    assert (type(other), other.message) == (
+        errors.BadRequestError,
+        "answered 400 with an HTML page",
+    )
+    assert in_json.message == "400 of ask_plainly: no"
+    assert empty.message == "answered 400 with no reason"
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "outcome"),
     [

@@ -44,6 +44,31 @@ def test_a_value_is_read_from_what_came_and_no_body_is_none():
     assert value(given, b"a,b", decode=bytes.decode) == ("a,b", "kg")
 
 
+def test_what_only_a_header_says_is_read_from_it():
+    def read(raw, unit, location):
+        return raw, location.rpartition("/")[2]
+
+    call = asking(read, accepts=(201,), headers=("location",))
+    answer = Answer(201, {"location": "https://api.test/orders/77"}, b"")
+
+    assert value_of(call, answer, lambda: NOW) == (None, "77")
+
+
+def test_a_secret_that_a_header_repeats_is_not_in_the_error():
+    hidden = Hidden(CANARY)
+
+    def read(raw, unit, location):
+        raise errors.DecodeError(f"no id in {location}")
+
+    call = asking(read, accepts=(201,), headers=("location",))
+    with pytest.raises(errors.DecodeError) as caught:
+        value_of(call, Answer(201, {"location": f"/x?key={CANARY}"}, b""), lambda: NOW)
+
+    assert hidden
+    assert caught.value.message == "no id in /x?key=[secret]"
+    assert CANARY not in repr(caught.value.args)
+
+
 @pytest.mark.parametrize(
     "mistake", [KeyError, TypeError, ValueError, AttributeError, IndexError], ids=str
 )
