@@ -42,16 +42,19 @@ class HistoryRequest:
                 f"{refused[0]}: a download takes all bars, oldest first, and no such option"
             )
         for name, moment in (("start", self.start), ("end", self.end)):
-            if isinstance(moment, datetime) and moment.tzinfo is None:
-                text = f"{name}: {moment.isoformat()} has no zone; use an aware one"
-                raise errors.InvalidRequestError(text)
+            _check_moment(name, moment)
 
     def settled_in(self, folder: Path, now: datetime) -> HistoryRequest:
         """The request of this folder, which becomes this one's if it is new or empty.
 
         Without ``end`` it ends now, and still does when it is gone on with.  Raises
-        InvalidRequestError when the folder holds something else.
+        InvalidRequestError when the folder holds something else, and for an ``end`` still to come:
+        what is complete is not asked for again, so bars that do not exist yet would never come.
         """
+        if self.end is not None and not _is_over(self.end, now):
+            raise errors.InvalidRequestError(
+                f"end: {self.end.isoformat()} is not over; without an end, a download ends now"
+            )
         check_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
         place = folder / _NAME
@@ -90,6 +93,19 @@ class HistoryRequest:
             "end": _write_moment(self.end),
             "options": plain,
         }
+
+
+def _check_moment(name: str, moment: object) -> None:
+    if isinstance(moment, datetime) and moment.tzinfo is None:
+        text = f"{name}: {moment.isoformat()} has no zone; use an aware one"
+        raise errors.InvalidRequestError(text)
+    if moment is not None and not isinstance(moment, date):
+        text = f"{name}: {moment!r} is a {type(moment).__name__}; use an aware datetime or a date"
+        raise errors.InvalidRequestError(text)
+
+
+def _is_over(end: datetime | date, now: datetime) -> bool:
+    return end <= now if isinstance(end, datetime) else end < now.date()
 
 
 def check_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ from sentio_async.history.lock import LOCK, Hold
 from sentio_async.history.request import check_folder
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
+LATER = datetime(2024, 5, 7, tzinfo=UTC)
 
 
 def begun(folder, **changes):
@@ -43,10 +44,10 @@ def test_it_is_written_down_for_people_to_read(tmp_path):
 def test_an_end_that_is_not_given_again_is_the_one_it_was_begun_with(tmp_path, end):
     assert begun(tmp_path, end=end).end == end
 
-    again = a_request(end=None).settled_in(tmp_path, END)
+    again = a_request(end=None).settled_in(tmp_path, LATER)
 
     assert (again.end, type(again.end)) == (end, type(end))
-    assert a_request(end=end).settled_in(tmp_path, END).end == end
+    assert a_request(end=end).settled_in(tmp_path, LATER).end == end
 
 
 def test_without_any_end_it_ends_now(tmp_path):
@@ -146,3 +147,22 @@ def test_a_folder_that_is_begun_may_hold_other_files_as_well(tmp_path):
     (tmp_path / "notes.txt").touch()
 
     check_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "end", [LATER, NOW.replace(microsecond=123457), date(2024, 5, 6), date(2030, 1, 1)]
+)
+def test_an_end_still_to_come_is_refused_for_it_would_be_called_complete(tmp_path, end):
+    with pytest.raises(errors.InvalidRequestError, match=f"^end: {end:%Y-%m-%d}.* not over"):
+        a_request(end=end).settled_in(tmp_path / "new", NOW)
+    assert not (tmp_path / "new").exists()
+
+    assert a_request(end=date(2024, 5, 5)).settled_in(tmp_path / "new", NOW)
+
+
+@pytest.mark.parametrize("moment", ["2024-01-02", 1_704_153_600])
+@pytest.mark.parametrize("name", ["start", "end"])
+def test_a_time_that_is_none_is_named(name, moment):
+    kind = type(moment).__name__
+    with pytest.raises(errors.InvalidRequestError, match=f"^{name}: {moment!r} is a {kind}; use"):
+        a_request(**{name: moment})
