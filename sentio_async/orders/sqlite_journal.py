@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import sqlite3
 import threading
@@ -22,6 +21,7 @@ from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.orders import wal
 from sentio_async.orders.journal import Row, Step
+from sentio_async.orders.locks import Locks, lock_of
 from sentio_async.orders.rows import Record, read_row, write_row
 
 __all__ = ["SqliteJournal", "read_journal"]
@@ -63,7 +63,7 @@ class SqliteJournal:
         self._durability = durability
         self._keep = keep
         self._clock = clock
-        self._locks: list[int] = []
+        self._locks = Locks()
         self._unwritten: str | None = None
         self._writer: _Writer | None = None
 
@@ -75,29 +75,28 @@ class SqliteJournal:
     def _open(self, account: str, oldest: float) -> list[Row]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            for lock in (f"{self.path}.lock", self.path.parent / _lock_of(account)):
-                self._locks.append(_take_lock(lock))
+            for lock in (f"{self.path}.lock", self.path.parent / lock_of(account)):
+                self._locks.take(lock)
             database = _open(self.path, account, self._durability)
         except (ImportError, OSError, sqlite3.Error, ValueError) as exc:
-            self._let_go()
+            self._locks.let_go()
             raise errors.ConfigurationError(f"journal {self.path}: {exc}") from exc
         try:
             _forget(database, oldest)
             rows = _read(database)
-        except (sqlite3.Error, ValueError, LookupError, TypeError) as exc:
+            files = _Files((*self._locks.files, str(self.path), f"{self.path}-wal"))
+        except (OSError, sqlite3.Error, ValueError, LookupError, TypeError) as exc:
             database.close()
-            self._let_go()
-            raise errors.ConfigurationError(f"journal {self.path}: is damaged: {exc}") from exc
-        self._writer = _Writer(database)
+            self._locks.let_go()
+            what = "cannot be used now" if _is_passing(exc) else "is damaged"
+            raise errors.ConfigurationError(f"journal {self.path}: {what}: {exc}") from exc
+        self._writer = _Writer(database, files)
         return rows
-
-    def _let_go(self) -> None:
-        while self._locks:
-            os.close(self._locks.pop())
 
     async def write(self, *rows: Row) -> None:
         """Keep the rows; returns when they are durable."""
-        if self._writer is None:
+        if self._writer is None or not self._locks.are_held:
+            # A child of the process that has opened it has no thread that writes.
             raise errors.ConfigurationError(f"journal {self.path}: is not open")
         await self._writer.write([write_row(row) for row in rows])
 
@@ -138,23 +137,30 @@ class SqliteJournal:
         """Write what is left, and let the file go."""
         writer, self._writer = self._writer, None
         if writer is None:
-            self._let_go()
+            self._locks.let_go()
         else:
             await _seen_through(self._close, writer)
 
     def _close(self, writer: _Writer) -> None:
         writer.close()
-        self._let_go()
+        self._locks.let_go()
 
 
 async def _seen_through(work: Callable[..., T], *given: Any) -> T:
     """What a thread gives; it has ended also when the caller is cancelled."""
     working = asyncio.get_running_loop().run_in_executor(None, work, *given)
-    try:
-        return await asyncio.shield(working)
-    except asyncio.CancelledError:
-        await asyncio.gather(working, return_exceptions=True)
-        raise
+    leaving: asyncio.CancelledError | None = None
+    while not working.done():
+        try:
+            await asyncio.wait((working,))
+        except asyncio.CancelledError as exc:
+            # Some cancel again at every turn of the loop, until they are heard.
+            leaving = exc
+    if leaving is None:
+        return working.result()
+    # Looked at, so that nobody complains that it was not.
+    working.exception()
+    raise leaving
 
 
 def _real(path: str | os.PathLike[str]) -> Path:
@@ -162,11 +168,34 @@ def _real(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(Path(path).expanduser()))
 
 
+class _Files:
+    """What must stay where it is, so that the next start finds what is written now."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._known = [(path, _identity(path)) for path in paths]
+
+    def check(self) -> None:
+        """Raise ValueError when one was taken away or replaced: rows would go to a lost file."""
+        for path, known in self._known:
+            if _identity(path) != known:
+                raise ValueError(f"{path} was taken away or replaced while it was in use")
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        # Asked for each commit, and twice as fast as by a Path.
+        found = os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class _Writer:
     """The only thread that writes: everything that waits becomes one commit."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: sqlite3.Connection, files: _Files) -> None:
         self._database = database
+        self._files = files
         self._queue: SimpleQueue[Any] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="sentio-journal", daemon=True)
         self._thread.start()
@@ -210,6 +239,7 @@ class _Writer:
 
     def _problem_with(self, batch: Batch) -> Exception | None:
         try:
+            self._files.check()
             with _transaction(self._database):
                 for records, _, _ in batch:
                     self._database.executemany(_INSERT, records)
@@ -235,6 +265,26 @@ _ROWS = (
 _ACCOUNT = "CREATE TABLE account (name TEXT NOT NULL)"
 
 
+_PASSING = frozenset(
+    (
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    )
+)
+
+
+def _is_passing(exc: Exception) -> bool:
+    """The file is in order, and something else is in the way: another program, a full disk."""
+    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(exc, OSError) or code in _PASSING
+
+
 @contextlib.contextmanager
 def _transaction(database: sqlite3.Connection) -> Any:
     database.execute("BEGIN IMMEDIATE")
@@ -245,30 +295,6 @@ def _transaction(database: sqlite3.Connection) -> Any:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
-
-
-def _lock_of(account: str) -> str:
-    """The name of an account's lock file, which does not show the account."""
-    return f".sentio-{hashlib.sha256(account.encode()).hexdigest()[:16]}.lock"
-
-
-def _take_lock(path: str | Path) -> int:
-    """The lock file, held until it is closed; raises ValueError when another has it."""
-    import fcntl
-
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        owner = os.read(lock, 20).decode("ascii", "replace").strip() or "unknown"
-        os.close(lock)
-        raise ValueError(
-            f"another process (pid {owner}) trades with it or its account (lock {path}); "
-            "one process for each account"
-        ) from None
-    os.truncate(lock, 0)
-    os.write(lock, str(os.getpid()).encode())
-    return lock
 
 
 def _open(path: Path, account: str, durability: Durability) -> sqlite3.Connection:

@@ -2,7 +2,9 @@
 
 import asyncio
 import errno
+import functools
 import os
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import pytest
 
 from orders.venues import ScriptedVenue, an_order
 from sentio_async import errors
+from sentio_async.orders import sqlite_journal
 from sentio_async.orders.journal import Row, Step
+from sentio_async.orders.locks import Locks
 from sentio_async.orders.rails import Rails
 from sentio_async.orders.sqlite_journal import SqliteJournal, read_journal
 
@@ -169,3 +173,125 @@ async def test_who_leaves_while_the_file_is_opened_or_closed_leaves_no_lock(
     journal = SqliteJournal(path)
     await journal.open("a")
     await journal.close()
+
+
+@pytest.mark.parametrize("name", ["_open", "_close"])
+async def test_who_is_cancelled_again_and_again_leaves_no_lock_either(path, monkeypatch, name):
+    """As by the scopes of anyio, and so by a web framework whose client has gone."""
+    go = threading.Event()
+    work = getattr(SqliteJournal, name)
+
+    def slow(self, *given):
+        go.wait(5)
+        work(self, *given)
+        raise OSError("nobody waits for it")
+
+    journal = SqliteJournal(path)
+    if name == "_close":
+        await journal.open("a")
+    monkeypatch.setattr(SqliteJournal, name, slow)
+    leaving = asyncio.ensure_future(journal.open("a") if name == "_open" else journal.close())
+    for _ in range(20):
+        await asyncio.sleep(0)
+        leaving.cancel()
+    assert not leaving.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+
+    monkeypatch.undo()
+    await journal.close()
+    journal = SqliteJournal(path)
+    await journal.open("a")
+    await journal.close()
+
+
+@pytest.mark.parametrize("end", ["", "-wal", ".lock"])
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_nothing_is_called_durable_that_a_restart_would_not_find(path, end, is_replaced):
+    journal = SqliteJournal(path)
+    await journal.open("a")
+    await journal.write(ROW)
+    taken = beside(path, end)
+    content = taken.read_bytes()
+    taken.rename(beside(path, ".away"))
+    if is_replaced:
+        taken.write_bytes(content)
+
+    with pytest.raises(ValueError, match="taken away"):
+        await journal.write(ROW)
+
+    beside(path, ".away").rename(taken)
+    await journal.write(ROW)
+    await journal.close()
+    assert read_journal(path)[1] == [ROW, ROW]
+
+
+async def test_a_journal_that_another_program_works_on_is_not_called_damaged(path, monkeypatch):
+    journal = SqliteJournal(path)
+    await journal.open("a")
+    await journal.close()
+    hurried = functools.partial(sqlite3.connect, timeout=0.01)
+    monkeypatch.setattr(sqlite_journal.sqlite3, "connect", hurried)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(errors.ConfigurationError, match="cannot be used now: database is locked"):
+        await journal.open("a")
+
+    other.close()
+    await journal.open("a")
+    await journal.close()
+
+
+# Python 3.12 warns of what this is about.
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+async def test_a_forked_child_holds_no_lock_and_writes_nothing(path):
+    journal = SqliteJournal(path)
+    await journal.open("a")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        told = b"nothing"
+        try:
+            journal.write(ROW).send(None)
+        except errors.ConfigurationError as exc:
+            told = str(exc).encode()
+        except StopIteration:
+            told = b"written"
+        os.write(writing, told)
+        os.close(writing)
+        # Lives until its parent lets it go.
+        os.read(reading, 1)
+        os._exit(0)
+
+    try:
+        assert b"is not open" in os.read(reading, 1000)
+        await journal.write(ROW)
+        with pytest.raises(errors.ConfigurationError, match="another process"):
+            await SqliteJournal(path).open("a")
+        await journal.close()
+        journal = SqliteJournal(path)
+        assert await journal.open("a") == [ROW]
+        await journal.close()
+    finally:
+        os.write(writing, b"x")
+        await asyncio.to_thread(os.waitpid, child, 0)
+        os.close(reading)
+        os.close(writing)
+
+
+def test_locks_are_let_go_of_by_whoever_holds_them(tmp_path):
+    locks = Locks()
+    assert not locks.are_held
+    locks.take(tmp_path / "one")
+    assert locks.are_held
+    assert locks.files == (str(tmp_path / "one"),)
+    with pytest.raises(ValueError, match="another process"):
+        Locks().take(tmp_path / "one")
+
+    locks.let_go()
+
+    assert not locks.are_held
+    locks.take(tmp_path / "one")
+    locks.let_go()
