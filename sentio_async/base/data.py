@@ -154,8 +154,8 @@ class DataProviderConnector(BaseConnector):
 
         Each symbol has what is stored of it or its error.  The same call again goes on where it
         was broken off, or failed, and ends with the same bars.  ``end`` is the time of the first
-        call if None, and never still to come.  ``pages_at_once`` are held or under way in all; ``on_progress`` and the
-        listeners are told ``BarsStored``.  Needs the extra ``parquet``.
+        call if None, and never still to come.  ``pages_at_once`` are held or under way in all;
+        ``on_progress`` and the listeners are told ``BarsStored``.  Needs the extra ``parquet``.
         """
         asked = sorted_out(symbols)
         a_walk: int = getattr(self._config, "pages_at_once", 1)
