@@ -7,11 +7,14 @@ Secrets are ``SecretStr``: they are never part of a repr, a log or an error.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
+import idna
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -40,6 +43,7 @@ __all__ = [
 C = TypeVar("C", bound="ConnectorConfig")
 
 _MINUTE, _DAY = 60.0, 86_400.0
+_FOUR_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -51,7 +55,7 @@ def is_loopback(host: str | None) -> bool:
 def check_url(url: str, *, allow_plain_http: bool = False) -> str:
     """The URL without a trailing slash; https, or http to this machine only."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not _is_host(parts.hostname or ""):
         raise ValueError("a URL such as https://host is needed")
     if parts.username or parts.password:
         raise ValueError("a URL must not carry a user name or password")
@@ -60,6 +64,16 @@ def check_url(url: str, *, allow_plain_http: bool = False) -> str:
     if parts.scheme == "http" and not (allow_plain_http or is_loopback(parts.hostname)):
         raise ValueError("plain http is for this machine only; use https")
     return url.rstrip("/")
+
+
+def _is_host(host: str) -> bool:
+    """A name or an address that httpx takes; it would raise an error of its own."""
+    try:
+        if ":" in host or _FOUR_NUMBERS.fullmatch(host):
+            return bool(ip_address(host))
+        return bool(host if host.isascii() else idna.encode(host))
+    except ValueError:
+        return False
 
 
 def check_stream_url(url: str) -> str:

@@ -22,7 +22,7 @@ def notice_id(event_id: str | None) -> str:
 
     It is plain text without dots, so that others may put it into what they sign or store.
     """
-    if event_id is None:
+    if not event_id:
         return f"msg_{uuid.uuid4().hex}"
     if _ID.fullmatch(event_id):
         return event_id
@@ -32,7 +32,9 @@ def notice_id(event_id: str | None) -> str:
 async def tell_each(
     told: Iterable[tuple[str, Awaitable[RecipientResult]]],
 ) -> tuple[RecipientResult, ...]:
-    """Each recipient's result, all asked side by side; the first error if nobody can have got it.
+    """Each recipient's result, all asked side by side; an error if nobody is known to have got it.
+
+    The error is the first that leaves it open whether the message arrived, else the first.
 
     ``told`` holds a recipient's name in the receipt, and the call that tells it.
     """
@@ -49,7 +51,7 @@ async def tell_each(
         else:
             results.append(end)
     if failures and len(failures) == len(results):
-        raise failures[0]
+        raise next((e for e in failures if e.outcome is Outcome.UNKNOWN), failures[0])
     return tuple(results)
 
 

@@ -53,6 +53,15 @@ async def test_when_nobody_was_told_the_first_error_says_why():
     assert await tell_each([]) == ()
 
 
+async def test_when_somebody_may_have_been_told_the_error_says_so():
+    refused, in_doubt = errors.NotFoundError("404"), errors.ServerError("503")
+
+    with pytest.raises(errors.ServerError) as caught:
+        await tell_each([("a", told("a", refused)), ("b", told("b", in_doubt))])
+    assert caught.value is in_doubt
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
 async def test_a_mistake_of_our_own_is_no_result():
     with pytest.raises(KeyError):
         await tell_each([("a", told("a")), ("b", told("b", KeyError("text")))])
@@ -61,10 +70,10 @@ async def test_a_mistake_of_our_own_is_no_result():
 def test_an_event_always_has_the_same_id_and_never_a_dot():
     assert notice_id("order-17") == "order-17"
     assert notice_id("a.b") == notice_id("a.b") != notice_id("a.c")
-    for event in ("a.b", "x" * 500, "a\r\nb: c", "", "ü", "\ud800"):
+    for event in ("a.b", "x" * 500, "a\r\nb: c", "ü", "\ud800"):
         assert "." not in notice_id(event)
         assert notice_id(event).isascii()
 
 
 def test_without_an_event_each_message_has_its_own():
-    assert len({notice_id(None) for _ in range(100)}) == 100
+    assert len({notice_id(event) for _ in range(100) for event in (None, "")}) == 200

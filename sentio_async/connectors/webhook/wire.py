@@ -44,6 +44,8 @@ PREFIX = "whsec_"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _LONGEST_SLACK_TEXT = 4000
 _CUT = "… (cut)"
+# Mattermost: "@name"; Discord: these two words, wherever they are.
+_CALL = re.compile(r"(?i)@(?=everyone|here|(?:channel|all)\b)|(?<!\w)@(?=\w)")
 
 # Hop by hop, framing, or ours.
 _RESERVED = frozenset(
@@ -103,8 +105,8 @@ def _utc(at: datetime) -> str:
 
 
 def slack_text(text: str) -> str:
-    """The text as text: ``<!channel>`` in it calls nobody, ``<http…>`` is no link."""
-    whole = text.encode("utf-8", "replace").decode()
+    """The text as text: ``<!channel>`` or ``@here`` calls nobody, ``<http…>`` is no link."""
+    whole = _CALL.sub("@\N{ZERO WIDTH SPACE}", text.encode("utf-8", "replace").decode())
     return whole.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -29,6 +29,8 @@ def test_the_environment_names_the_url():
         ({"webhook_url": "ftp://h.example/long-secret"}, "https://host"),
         ({"webhook_url": "https://u:p@h.example/long-secret"}, "user name"),
         ({"webhook_url": "https://h.example/long-secret#x"}, "fragment"),
+        ({"webhook_url": "https://0177.0.0.1/long-secret"}, "https://host"),
+        ({"webhook_url": "https://①②⑦.⓪.⓪.①/long-secret"}, "https://host"),
         ({"webhook_url": "https://h.example/long-secret/../x"}, "path"),
         ({"webhook_url": "https://h.example/long-secret\n"}, "control characters"),
         ({"webhook_url": "https://h.example", "headers": {"X-A": "long-secret\r\nB: c"}}, "X-A"),

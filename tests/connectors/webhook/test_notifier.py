@@ -199,6 +199,9 @@ async def test_a_url_in_a_message_cannot_reach_this_machine(exchange):
             assert caught.value.outcome is Outcome.NOT_SENT
         with pytest.raises(errors.InvalidRequestError, match="plain http"):
             await hook.send_notification("http://h.example/x", "s", "m")
+        for host in ("0177.0.0.1", "①②⑦.⓪.⓪.①"):
+            with pytest.raises(errors.InvalidRequestError, match="url"):
+                await hook.send_notification(f"https://{host}/x", "s", "m")
 
     assert exchange.hooks == []
 

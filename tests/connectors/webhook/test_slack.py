@@ -1,5 +1,7 @@
 """Webhooks to Slack, and to what understands the same."""
 
+import re
+
 import pytest
 
 from sentio_async import errors
@@ -36,6 +38,27 @@ async def test_slack_is_sent_what_it_understands(exchange):
 
     assert exchange.hooks[0].json["text"].startswith("*BUY 10 AAPL @ 187.20*\nSymbol: AAPL")
     assert exchange.hooks[1].json == {"text": "*[high] drawdown*\n&lt;!channel&gt; &amp; more"}
+
+
+@pytest.mark.parametrize(
+    "text", ["@everyone", "x@here", "@CHANNEL", "(@all)", "@ada: look", "@here, @ada"]
+)
+async def test_a_text_from_outside_calls_nobody_in_any_room(exchange, text):
+    async with notifier(exchange) as hook:
+        await hook.send_notification(None, text, text)
+
+    (got,) = exchange.hooks
+    shown = got.json["text"]
+    assert shown.replace("\u200b", "") == f"*{text}*\n{text}"
+    assert not re.search(r"@\w", shown)
+
+
+@pytest.mark.parametrize("text", ["10 AAPL @ 187.20", "write to ada@x.test", "@"])
+async def test_what_calls_nobody_is_left_as_it_is(exchange, text):
+    async with notifier(exchange) as hook:
+        await hook.send_notification(None, "s", text)
+
+    assert exchange.hooks[0].json["text"] == f"*s*\n{text}"
 
 
 @pytest.mark.parametrize(
