@@ -50,6 +50,7 @@ def a_client(name, url, **settings):
     return PolygonData({"api_key": "K" * 20, "base_url": url, **settings})
 
 
+@pytest.mark.own_pool
 @pytest.mark.parametrize("name", ["alpaca", "polygon"])
 async def test_a_slow_quote_is_asked_for_again_and_the_first_request_is_left(name):
     heard, vendor = [], Vendor(QUOTES[name])

@@ -104,6 +104,7 @@ async def test_so_many_pages_are_asked_for_ahead_of_the_first_row(vendor, ahead)
     await data.disconnect()
 
 
+@pytest.mark.own_pool
 async def test_a_reader_that_breaks_off_leaves_no_request(vendor):
     vendor.mute_from = 1
     data = vendor.client()
@@ -116,6 +117,7 @@ async def test_a_reader_that_breaks_off_leaves_no_request(vendor):
     await data.disconnect()
 
 
+@pytest.mark.own_pool
 async def test_a_reader_that_fails_leaves_no_request(vendor):
     vendor.mute_from = 1
     data = vendor.client()
@@ -131,6 +133,7 @@ async def test_a_reader_that_fails_leaves_no_request(vendor):
     await data.disconnect()
 
 
+@pytest.mark.own_pool
 async def test_a_reader_that_is_cancelled_leaves_no_request(vendor):
     vendor.mute_from = 2
     data = vendor.client()

@@ -60,6 +60,7 @@ async def test_the_first_quote_after_connecting_opens_nothing(name):
         assert len(server.requests) == 2
 
 
+@pytest.mark.own_pool
 @pytest.mark.parametrize("name", ["alpaca", "polygon"])
 async def test_a_burst_finds_the_connections_that_were_opened_for_it(name):
     async with serving(talk) as server, a_client(name, server.url) as data:
@@ -73,6 +74,7 @@ async def test_a_burst_finds_the_connections_that_were_opened_for_it(name):
         assert data._resources.client.pool.idle == 8
 
 
+@pytest.mark.own_pool
 async def test_warming_sends_nothing_and_needs_no_connect():
     async with serving(talk) as server:
         data = a_client("alpaca", server.url)
@@ -90,6 +92,7 @@ async def test_a_client_of_somebody_else_is_left_alone():
         assert server.connections == 0
 
 
+@pytest.mark.own_pool
 async def test_a_host_that_is_not_there_is_an_error():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -101,6 +104,7 @@ async def test_a_host_that_is_not_there_is_an_error():
         await broker.disconnect()
 
 
+@pytest.mark.own_pool
 async def test_warming_that_is_cancelled_leaves_no_place_taken():
     async with serving(talk) as server:
         data = a_client("alpaca", server.url)

@@ -248,6 +248,7 @@ async def test_cancelling_the_reader_at_any_moment_leaves_no_task(turns):
     assert not others()
 
 
+@pytest.mark.own_pool
 async def test_a_connection_of_a_page_nobody_waits_for_is_closed():
     book = Book(3)
 

@@ -30,6 +30,7 @@ def test_the_short_way_is_open_at_all():
     assert listening._IS_UNTOUCHED
 
 
+@pytest.mark.own_pool
 async def test_nobody_listens_to_a_client_of_ours(client):
     assert unheard(client) is client.pool
 
@@ -197,6 +198,7 @@ async def test_a_streamed_body_is_read_no_faster_than_it_is_used(client):
     assert got == 16 * MEGABYTE
 
 
+@pytest.mark.own_pool
 async def test_a_stream_left_early_closes_its_connection(client):
     async with serving(always(answer(b"x" * MEGABYTE))) as server:
         async with client.stream("GET", server.url) as response:
@@ -238,6 +240,7 @@ async def test_what_httpx_tells_of_an_answer_is_there(client):
     assert dict(client.cookies) == {"a": "b", "c": "d"}
 
 
+@pytest.mark.own_pool
 @pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\nb", "a\x00b"])
 async def test_a_header_cannot_end_early(client, value):
     async with serving(always(answer())) as server:
@@ -263,6 +266,7 @@ async def test_failures_are_those_of_httpx(client):
             await client.get(server.url)
 
 
+@pytest.mark.own_pool
 async def test_a_read_needs_no_task_and_a_write_has_one():
     async def slow(peer, server):
         while await peer.request():
@@ -282,6 +286,7 @@ async def test_a_read_needs_no_task_and_a_write_has_one():
         await resources.close()
 
 
+@pytest.mark.own_pool
 async def test_a_write_of_a_task_that_sees_to_its_end_needs_no_other():
     came, gone = asyncio.Event(), asyncio.Event()
 

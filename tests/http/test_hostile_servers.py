@@ -81,6 +81,7 @@ async def test_a_gzip_that_grows_a_thousandfold_is_stopped_at_the_limit():
     assert grown < 8 * MEGABYTE
 
 
+@pytest.mark.own_pool
 async def test_an_answer_that_nobody_asked_for_is_given_to_nobody(door):
     if door == "stock":
         pytest.skip("httpx gives it to the next request; our own pool is the reason why we do not")

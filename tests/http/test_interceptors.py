@@ -24,6 +24,8 @@ QUOTE = {
 ELSEWHERE = "https://data.alpaca.markets"
 PATH = "/v2/stocks/AAPL/quotes/latest"
 
+pytestmark = pytest.mark.own_pool
+
 
 @pytest.fixture
 async def client():

@@ -111,6 +111,7 @@ async def test_a_connection_that_the_server_ends_is_left(server, client):
             assert (client.pool.idle, client.pool.busy) == (0, 0)
 
 
+@pytest.mark.own_pool
 async def test_a_certificate_of_another_authority_is_refused(server):
     async with open_client() as wary:
         with pytest.raises(httpx.ConnectError, match="certificate"):
@@ -128,6 +129,7 @@ async def test_a_certificate_for_another_name_is_refused(server, client):
         await client.get(f"{server[1]}/small".replace("127.0.0.1", "localhost"))
 
 
+@pytest.mark.own_pool
 async def test_a_session_goes_there_directly(server, trusted):
     async with open_client() as client:
         session, _ = a_session(server[1], client=client)

@@ -106,6 +106,7 @@ async def test_a_body_that_is_not_taken_is_late(client):
             await client.post(server.url, content=body, timeout=httpx.Timeout(5, write=0.1))
 
 
+@pytest.mark.own_pool
 async def test_a_body_without_an_end_ends_with_an_early_answer():
     made = 0
 

@@ -159,6 +159,7 @@ async def looked_up(monkeypatch):
     return asked
 
 
+@pytest.mark.own_pool
 async def test_a_name_is_looked_up_once_for_all_who_need_it_at_the_same_time(looked_up):
     async with serving(always(answer(b"hello"))) as server, open_client() as client:
         pool = client.pool
@@ -179,6 +180,7 @@ async def test_a_name_is_looked_up_once_for_all_who_need_it_at_the_same_time(loo
         assert looked_up.count("localhost") == 2
 
 
+@pytest.mark.own_pool
 async def test_a_look_up_that_fails_fails_for_all_and_is_done_anew(monkeypatch, looked_up):
     async with serving(always(answer())) as server, open_client() as client:
         there = Origin("http", "localhost", server.port)
@@ -192,6 +194,7 @@ async def test_a_look_up_that_fails_fails_for_all_and_is_done_anew(monkeypatch, 
         assert (await client.pool.exchange(there, a_request())).status == 200
 
 
+@pytest.mark.own_pool
 async def test_a_look_up_nobody_waits_for_leaves_no_task(looked_up):
     async with open_client() as client:
         there = Origin("http", "localhost", 1)
