@@ -12,6 +12,7 @@ from sentio_async.base.connector import (
 )
 from sentio_async.base.data import DataProviderConnector
 from sentio_async.base.notification import NotificationConnector
+from sentio_async.base.placing import before_order, placed_order
 
 __all__ = [
     "BaseConnector",
@@ -21,8 +22,10 @@ __all__ = [
     "NotificationConnector",
     "Role",
     "about",
+    "before_order",
     "check_symbol",
     "one_each",
+    "placed_order",
     "sorted_out",
     "symbols_of",
 ]

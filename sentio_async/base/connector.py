@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from sentio_async import errors
+from sentio_async.base.chores import END_WITHIN, Chore, Chores
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.config import ConnectorConfig, load_config
 from sentio_async.events import Listener
@@ -32,6 +33,9 @@ __all__ = [
     "sorted_out",
     "symbols_of",
 ]
+
+
+T = TypeVar("T")
 
 
 class Role(StrEnum):
@@ -122,6 +126,7 @@ class BaseConnector:
         self._config = load_config(self.Config, config)
         self._resources = resources or Resources(client=client, listeners=listeners, clock=clock)
         self._clock = self._resources.clock
+        self._chores = Chores(self._clock)
         self._sessions: list[Session] = []
         self._connected_at: datetime | None = None
         self._connecting: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
@@ -153,6 +158,25 @@ class BaseConnector:
         )
         self._sessions.append(session)
         return session
+
+    def _shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What connectors of one hub have in common under a key, such as the tokens of a login.
+
+        Made for the first of them, and gone with the last.
+        """
+        shared = self._resources.shared
+        thing = shared.get(key)
+        if thing is None:
+            shared[key] = thing = make()
+        found: T = thing
+        return found
+
+    def _repeat(self, every: float, chore: Chore) -> None:
+        """Do this every so many seconds while connected; to be said in ``_set_up``.
+
+        While it fails, health checks say that this is degraded, and why.
+        """
+        self._chores.add(every, chore)
 
     @property
     def name(self) -> str:
@@ -191,6 +215,7 @@ class BaseConnector:
             await self._resources.leave()
             raise
         self._connected_at = self._clock.utcnow()
+        self._chores.begin()
 
     async def warm(self, connections: int) -> None:
         """Open so many connections to the vendor's main host, so that a burst finds them open.
@@ -209,7 +234,10 @@ class BaseConnector:
         """
         async with self._one_at_a_time():
             was_connected, self._connected_at = self.is_connected, None
+            chores = self._chores.end()
         try:
+            if chores:
+                await asyncio.wait(chores, timeout=END_WITHIN)
             await self._close()
         finally:
             # Also when cancelled meanwhile: nobody else would ever leave in its place.
@@ -229,7 +257,7 @@ class BaseConnector:
         """Ask the vendor something cheap; a failure is a report, not an exception."""
         started = self._clock.time()
         try:
-            reason = await self._check()
+            reason = await self._check() or self._chores.problem
         except errors.ConnectorError as exc:
             return self._report(_status_of(exc), reason=f"{type(exc).__name__}: {exc}")
         latency = self._clock.time() - started

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 
 from sentio_async import errors
 from sentio_async.base.connector import BaseConnector, Capability
+from sentio_async.http.endpoint import Call
+from sentio_async.http.session import Session
 from sentio_async.models.page import Rows
 from sentio_async.models.trading import CancelResult, Order, OrderChange, OrderRequest, Position
 from sentio_async.models.words import OrderSide, OrderStatus, OrderType, TimeInForce
@@ -255,6 +257,14 @@ class OrderCalls(BaseConnector):
     def open_intents(self) -> list[OpenIntent]:
         """Orders, changes and cancels of which the end is not known yet."""
         return [] if self._gateway is None else self._gateway.open
+
+    def _send_order(self, session: Session, call: Call[T]) -> Asked[T]:
+        """The answer to one request of an order; what a ``_place_order`` sends.
+
+        It is sent once, and not at all when trading has been halted while it waited for its turn.
+        The gateway's task that asks for it sees it to its end.
+        """
+        return session.send(call, retry=None, in_task=True, check=self._check_halt)
 
     # What a vendor brings.  The gateway repeats what may be repeated, so none of these does.  It
     # calls the first two in tasks of its own, which see to the end of what was sent.

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import httpcore
 import httpx
@@ -204,6 +205,8 @@ class Resources:
         """Requests under way; a caller may leave, its request ends by its own limits."""
         self.held: dict[Hashable, tuple[Any, int]] = {}
         """What connectors hold together, such as one stream for one key, and how many hold it."""
+        self.shared: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
+        """The same, for what needs no end: it lives as long as somebody has it."""
         self._given = client
         self._backend = backend
         self._own: AsyncClient | None = None

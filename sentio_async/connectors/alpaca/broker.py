@@ -111,13 +111,13 @@ class AlpacaBroker(AlpacaExtras):
 
     async def _place_order(self, order: OrderRequest) -> Order:
         call = wire.orders.place_order(order)
-        placed = await self._session.send(call, retry=None, in_task=True, check=self._check_halt)
+        placed = await self._send_order(self._session, call)
         self._order_stream.expect(placed)
         return placed
 
     async def _replace_order(self, order_id: str, change: OrderChange) -> Order:
         call = wire.orders.replace_order(order_id, change)
-        placed = await self._session.send(call, retry=None, in_task=True, check=self._check_halt)
+        placed = await self._send_order(self._session, call)
         self._order_stream.expect(placed)
         return placed
 
