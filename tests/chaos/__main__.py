@@ -20,6 +20,7 @@ def main() -> int:
     storm.add_argument("--count", type=int, default=20_000)
     storm.add_argument("--pool", type=int, default=20)
     storm.add_argument("--seed", type=int, default=1)
+    storm.add_argument("--stock", action="store_true", help="on httpx's own pool, not on ours")
     storm.add_argument("--json", action="store_true", help="one JSON object and nothing else")
     trade = kinds.add_parser("orders", help="orders under network faults and kill -9")
     trade.add_argument("--intents", type=int, default=200)
@@ -38,7 +39,7 @@ def main() -> int:
         result = streams.run(told.drops, told.seed)
         is_clean = streams.is_clean(result)
     else:
-        result = cancels.run(told.count, told.pool, told.seed)
+        result = cancels.run(told.count, told.pool, told.seed, stock=told.stock)
         is_clean = cancels.is_clean(result)
     if told.json:
         print(json.dumps(result))
