@@ -86,7 +86,7 @@ class Connection:
     async def open(self, expires_at: float) -> None:
         """Connect, protect, and hear what the server can do."""
         limit = self._limit(self._config.timeouts.connect, expires_at, Phase.CONNECT)
-        await self._step(Phase.CONNECT, self._smtp.connect(timeout=limit), expires_at)
+        await self._step(Phase.CONNECT, self._smtp.connect(timeout=None), limit)
         await self._greet(expires_at)
         if self._config.tls is not Tls.STARTTLS:
             return
@@ -97,12 +97,12 @@ class Connection:
                 phase=Phase.STARTTLS.value,
             )
         limit = self._limit(self._config.timeouts.connect, expires_at, Phase.STARTTLS)
-        await self._step(Phase.STARTTLS, self._smtp.starttls(timeout=limit), expires_at)
+        await self._step(Phase.STARTTLS, self._smtp.starttls(timeout=None), limit)
         await self._greet(expires_at)
 
     async def _greet(self, expires_at: float) -> None:
         limit = self._limit(self._config.timeouts.read, expires_at, Phase.EHLO)
-        await self._step(Phase.EHLO, self._smtp.ehlo(timeout=limit), expires_at)
+        await self._step(Phase.EHLO, self._smtp.ehlo(timeout=None), limit)
 
     async def log_in(self, secret: Hidden, expires_at: float) -> None:
         """Prove who sends, in one try; raises AuthenticationError."""
@@ -283,17 +283,18 @@ class Connection:
 
     async def _ask(self, phase: Phase, *words: bytes, expires_at: float) -> Reply:
         limit = self._limit(self._config.timeouts.read, expires_at, phase)
-        command = self._smtp.execute_command(*words, timeout=limit)
-        response = await self._step(phase, command, expires_at)
+        command = self._smtp.execute_command(*words, timeout=None)
+        response = await self._step(phase, command, limit)
         self.used_at = self._clock.time()
         return clean_reply(response.code, response.message)
 
-    async def _step(self, phase: Phase, command: Awaitable[T], expires_at: float) -> T:
+    async def _step(self, phase: Phase, command: Awaitable[T], limit: float) -> T:
         """The command's result; on any failure the connection is cut, and the error ours."""
         cause: Exception
         try:
-            # Connecting and STARTTLS are several waits, and aiosmtplib limits each by itself.
-            async with asyncio.timeout(expires_at - self._clock.time()):
+            # aiosmtplib limits every wait by itself, and connecting has several; its wait_for also
+            # loses a cancel that comes together with the reply, until Python 3.12.
+            async with asyncio.timeout(limit):
                 result = await command
             if not self._has_more:
                 return result

@@ -201,6 +201,19 @@ async def test_after_a_cancelled_command_the_next_message_is_right(word):
         assert mail.get_status().in_flight == 0
 
 
+async def test_a_cancel_that_comes_together_with_the_reply_is_not_lost():
+    async with Scripted() as server, notifier(server) as mail:
+        protocol = mail._connections._idle[0]._smtp.protocol
+        hear = protocol.data_received
+        sending = asyncio.create_task(tell(mail))
+        protocol.data_received = lambda data: (hear(data), sending.cancel())
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+
+        assert server.words()[-1] == "MAIL"
+        assert not mail._connections._idle
+
+
 @pytest.mark.parametrize("word", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA"])
 async def test_a_reply_that_nobody_asked_for_is_not_taken_for_the_next_one(word):
     async with Scripted(DOT="554 5.6.0 rejected") as server:
