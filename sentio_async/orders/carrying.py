@@ -20,6 +20,7 @@ from sentio_async.orders.journal import Row, Step
 from sentio_async.orders.placement import Placement
 from sentio_async.orders.policy import Late
 from sentio_async.orders.stopping import Stopper
+from sentio_async.resilience.deadline import replace_deadline
 
 __all__ = ["Carrier"]
 
@@ -52,8 +53,11 @@ class Carrier:
 
     def resume(self, entry: Entry) -> asyncio.Task[None]:
         """Go on with what an earlier life left open; nobody waits for it."""
+        # What comes after the order, such as its cancel, is not bound by its caller's deadline.
+        before = replace_deadline(None)
         # Not the loop's own way: where tasks are eager (Python 3.12), it might be done already.
         task = asyncio.Task(self._run(entry), loop=asyncio.get_running_loop())
+        replace_deadline(before)
         entry.task = task
         self._desk.tasks.add(task)
         return task
@@ -152,8 +156,9 @@ class Carrier:
         try:
             return await caller
         except asyncio.CancelledError:
-            if not entry.attempts and all(each.done() for each in entry.callers):
-                # Nothing has left, and nobody wants it any more.
+            has_left = entry.needs_look or entry.is_sending
+            if not has_left and all(each.done() for each in entry.callers):
+                # Nothing can have arrived, and nobody wants it any more.
                 entry.is_given_up = True
             raise
 

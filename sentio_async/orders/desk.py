@@ -165,8 +165,13 @@ class Desk:
             tell(self.listeners, kind(self.now(), self.name, "orders", *known))
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run work in a task of the gateway's own, which no caller can cancel."""
+        """Run work in a task of the gateway's own, which no caller can cancel.
+
+        Nor is it bound by the deadline of the caller that is its cause.
+        """
+        before = replace_deadline(None)
         task = asyncio.get_running_loop().create_task(work)
+        replace_deadline(before)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task

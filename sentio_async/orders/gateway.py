@@ -188,7 +188,11 @@ class OrderGateway:
             # An id that the venue has refused is free.
             desk.remove(known)
             return None
-        there = known.intent.order
+        there, key = known.intent.order, known.intent.intent_key
+        if intent_key is not None and key not in (None, intent_key):
+            raise errors.InvalidRequestError(
+                f"id {order.client_order_id!r} was given to intent_key {key!r}"
+            )
         if there is None or not is_same_payload(there, order):
             name = f"intent_key {intent_key!r}" if intent_key else f"id {order.client_order_id!r}"
             raise errors.InvalidRequestError(f"{name} was given to another order")
@@ -323,6 +327,7 @@ class OrderGateway:
             raise errors.InvalidRequestError(
                 "orders: the gateway is not started", connector=self._desk.name or None
             )
+        self._stopper.keep_watching()
 
 
 def _under(order: OrderRequest, own: str) -> OrderRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b32encode
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,7 @@ __all__ = [
     "bare_symbol",
     "client_order_id",
     "entered_at",
+    "is_instrument_id",
     "is_same",
     "is_same_payload",
     "looks_like",
@@ -117,6 +119,14 @@ def _agree(asked: tuple[Any, ...], there: tuple[Any, ...]) -> bool:
 def bare_symbol(symbol: str) -> str:
     """Without what venues spell differently: Alpaca takes BTCUSD and answers BTC/USD."""
     return "".join(character for character in symbol.upper() if character.isalnum())
+
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def is_instrument_id(symbol: str) -> bool:
+    """It is not a symbol but the venue's id of an instrument, which Alpaca takes in its place."""
+    return _ID.fullmatch(symbol) is not None
 
 
 def entered_at(order: Order) -> datetime | None:

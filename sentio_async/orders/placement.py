@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 
 from sentio_async import errors
 from sentio_async.errors import Outcome
-from sentio_async.models.trading import Order
+from sentio_async.models.trading import Order, OrderRequest
 from sentio_async.orders.desk import Desk
 from sentio_async.orders.entry import Entry, Verdict
-from sentio_async.orders.intent import entered_at, is_same, looks_like
+from sentio_async.orders.intent import entered_at, is_instrument_id, is_same, looks_like
 from sentio_async.orders.journal import Row, Step
 from sentio_async.orders.venue import BrokerClass
 
@@ -79,6 +79,7 @@ class Placement:
             and entry.refusal is None
             and not entry.is_told_unknown
             and desk.now() < entry.deadline
+            and not self._is_stale()
             and desk.journal.halted() is None
         )
 
@@ -89,7 +90,8 @@ class Placement:
         entry, desk = self.entry, self.desk
         problem = self._why_not(entry.is_given_up) or await self._write_sent()
         # Writing takes time: its caller may have gone, or trading have been halted meanwhile.
-        problem = problem or self._why_not(entry.is_given_up or entry.is_told_unknown)
+        is_unwanted = entry.is_given_up or entry.is_told_unknown or self._is_stale()
+        problem = problem or self._why_not(is_unwanted)
         if problem is not None:
             return None if entry.needs_look else Verdict(Step.NOT_PLACED, error=problem)
         started = desk.now()
@@ -114,6 +116,10 @@ class Placement:
         if halted is not None:
             return errors.TradingHaltedError(f"trading is halted: {halted}")
         return _never_sent() if is_unwanted else None
+
+    def _is_stale(self) -> bool:
+        """Its time is over by the clock on the wall: a machine that sleeps stops the loop's."""
+        return self.desk.wall() > self.entry.intent.until
 
     async def _write_sent(self) -> errors.ConnectorError | None:
         """Make durable that it is about to be sent; gives the reason why it cannot be."""
@@ -252,16 +258,23 @@ class Placement:
 
     def found(self, order: Order) -> Verdict:
         """The verdict on the only candidate."""
-        assert self.entry.intent.order is not None
         if self._is_of_before(order):
             return Verdict(Step.REJECTED, error=self.entry.cause)
-        if is_same(self.entry.intent.order, order):
+        if is_same(self._as_named(order), order):
             return Verdict(Step.ACKED, order=order, is_found=True)
         error = errors.ConflictError(
             f"order {order.id} of another kind has the id {self.entry.id!r}",
             connector=self.desk.name or None,
         )
         return Verdict(Step.REJECTED, error=error)
+
+    def _as_named(self, order: Order) -> OrderRequest:
+        """What was asked for, by the name that the venue has for an instrument asked for by id."""
+        asked = self.entry.intent.order
+        assert asked is not None
+        if not is_instrument_id(asked.symbol):
+            return asked
+        return asked.model_copy(update={"symbol": order.symbol})
 
     def _is_of_before(self, order: Order) -> bool:
         """The id was used for another order, before this intent was first sent."""

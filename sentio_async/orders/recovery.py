@@ -15,7 +15,7 @@ from sentio_async.models.trading import Order
 from sentio_async.orders.desk import Desk
 from sentio_async.orders.entry import Entry, Verdict
 from sentio_async.orders.happenings import OrdersRecovered, PositionUnexplained
-from sentio_async.orders.intent import Kind
+from sentio_async.orders.intent import Kind, entered_at
 from sentio_async.orders.journal import Row, Step
 from sentio_async.orders.positions import PositionGap, gaps
 from sentio_async.orders.venue import TellsPositions
@@ -103,6 +103,9 @@ def _take_up(desk: Desk, entry: Entry) -> None:
     # It was killed before now, so what it sent has left by now.
     entry.left_at = min(now, now - (wall - entry.sent_at) + policy.timeout)
     entry.deadline = now + entry.intent.until - wall
+    if wall < entry.sent_at:
+        # The clock was set back, and nobody can say how old it is.
+        entry.deadline = now
     if entry.intent.kind is Kind.CANCEL:
         # Wanted then and harmless now.
         entry.deadline = now + policy.timeout
@@ -117,7 +120,7 @@ async def _catch_up(desk: Desk, left: Sequence[Entry]) -> tuple[Order, ...]:
     }
     if not stale:
         return ()
-    since = min(entry.entered_after for entry in stale.values()) - desk.policy.clock_skew
+    since = min(_entered(entry) for entry in stale.values()) - desk.policy.clock_skew
     asked = desk.venue.recent(datetime.fromtimestamp(since, UTC))
     try:
         listed = await desk.call(asked, desk.now() + desk.policy.call_timeout)
@@ -132,6 +135,12 @@ async def _catch_up(desk: Desk, left: Sequence[Entry]) -> tuple[Order, ...]:
             changed.append(order)
             await desk.write(desk.row(entry, Step.ACKED))
     return tuple(changed)
+
+
+def _entered(entry: Entry) -> float:
+    """By the venue's clock if it has told, which may be far behind ours."""
+    at = None if entry.order is None else entered_at(entry.order)
+    return entry.entered_after if at is None else min(at.timestamp(), entry.entered_after)
 
 
 def _has_changed(before: Order | None, now: Order) -> bool:

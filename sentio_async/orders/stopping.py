@@ -30,12 +30,18 @@ class Stopper:
         self._desk = desk
         self._cancel = cancel
         self._announced: str | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to notice what other processes say."""
         self._announced = self._desk.journal.halted()
         if self._desk.journal.halt_poll is not None:
-            self._desk.start(self._watch(self._desk.journal.halt_poll))
+            self._watching = self._desk.start(self._watch(self._desk.journal.halt_poll))
+
+    def keep_watching(self) -> None:
+        """Go on noticing, after the loop in which it began or after somebody's cancel of all."""
+        if self._watching is not None and self._watching.done():
+            self._watching = self._desk.start(self._watch(self._desk.journal.halt_poll or 0.0))
 
     async def _watch(self, seconds: float) -> None:
         while True:
