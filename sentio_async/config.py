@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
@@ -168,13 +168,10 @@ class ConnectorConfig(BaseModel):
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret text in this configuration, for the redaction of logs and errors."""
-        values = [getattr(self, name) for name in type(self).model_fields]
-        tables = [value for value in values if isinstance(value, Mapping)]
-        values += [value for table in tables for value in table.values()]
-        secrets = (v.get_secret_value() for v in values if isinstance(v, SecretStr))
-        return tuple(secret for secret in secrets if secret)
+        found = (text for name in type(self).model_fields for text in _secrets_in(vars(self)[name]))
+        return tuple(text for text in found if text)
 
-    @field_validator("base_url", "data_url", check_fields=False)
+    @field_validator("base_url", "data_url", "token_url", check_fields=False)
     @classmethod
     def _sound_url(cls, url: str, info: ValidationInfo) -> str:
         return check_url(url, allow_plain_http=info.data.get("allow_plain_http", False))
@@ -183,6 +180,20 @@ class ConnectorConfig(BaseModel):
     def from_environment(cls, **given: Any) -> Self:
         """This configuration from environment variables, with ``given`` on top."""
         return load_config(cls, given)
+
+
+def _secrets_in(value: Any) -> Iterator[str]:
+    """The secret texts in a setting, however deep in tables, lists and models."""
+    match value:
+        case SecretStr():
+            yield value.get_secret_value()
+        case BaseModel():
+            yield from _secrets_in(vars(value))
+        case Mapping():
+            yield from _secrets_in(tuple(value.values()))
+        case list() | tuple() | set() | frozenset():
+            for each in value:
+                yield from _secrets_in(each)
 
 
 def load_config(

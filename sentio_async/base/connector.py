@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NoReturn, Self, TypeVar
 from sentio_async import errors
 from sentio_async.base.chores import END_WITHIN, Chore, Chores
 from sentio_async.clock import SYSTEM_CLOCK, Clock
-from sentio_async.config import ConnectorConfig, load_config
+from sentio_async.config import ConnectorConfig, check_url, load_config
 from sentio_async.events import Listener
 from sentio_async.http.auth import Auth
 from sentio_async.http.client import AsyncClient, Resources
@@ -147,6 +147,11 @@ class BaseConnector:
 
         A host that takes orders keeps a slot of its quota for them; if None, those of brokers do.
         """
+        try:
+            check_url(base_url, allow_plain_http=self._config.allow_plain_http)
+        except ValueError as exc:
+            # Settings are checked as they are read; this one had a name that nobody knew.
+            raise errors.ConfigurationError(str(exc), connector=self.name) from None
         session = Session(
             self._config,
             base_url,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
@@ -38,6 +38,7 @@ class Token:
     """Gets the next one."""
 
 
+@runtime_checkable
 class TokenStore(Protocol):
     """Where tokens outlive the process, and where several processes find the same ones."""
 

@@ -102,3 +102,13 @@ async def test_the_status_is_of_all_sessions_and_asks_nobody():
     assert connected.in_flight == 0
     assert (left.is_connected, left.connected_at) == (False, None)
     assert left.last_success_at == connected.last_success_at
+
+
+@pytest.mark.parametrize("url", ["http://broker.example", "ftp://x", "broker.example"])
+def test_a_session_to_where_keys_must_not_go_is_a_mistake_in_the_settings(url):
+    class Elsewhere(Toy):
+        def _set_up(self):
+            self._open_session(url, auth=NoAuth())
+
+    with pytest.raises(errors.ConfigurationError, match=r"desk: .*(https|URL)"):
+        Elsewhere({"name": "desk"})

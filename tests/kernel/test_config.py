@@ -1,10 +1,12 @@
 """Settings come from three places, and a mistake is one line without a value."""
 
 import pickle
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from sentio_async import errors
 from sentio_async.config import ConnectorConfig, Timeouts, check_url, load_config
@@ -22,6 +24,7 @@ class ToyConfig(ConnectorConfig):
     key: SecretStr
     size: int = 1
     base_url: str = "https://toy.example"
+    token_url: str = "https://login.toy.example"
     every: float | None = 30.0
     wait: float | Literal["p95"] | None = None
 
@@ -170,6 +173,21 @@ def test_all_secrets_are_known_for_redaction():
     } <= set(config.secrets())
 
 
+def test_secrets_in_lists_tables_and_models_are_known_as_well():
+    class Account(BaseModel):
+        number: SecretStr
+        nickname: str = "savings"
+
+    class Deep(ConnectorConfig):
+        vendor = "deep"
+        accounts: tuple[Account, ...] = ()
+        tokens: Mapping[str, list[SecretStr]] = MappingProxyType({})
+
+    given = {"accounts": [{"number": "account-1"}], "tokens": {"a": ["token-1", "", "token-2"]}}
+
+    assert load_config(Deep, given).secrets() == ("account-1", "token-1", "token-2")
+
+
 def test_a_configuration_is_a_value():
     config = PolygonConfig(api_key="k", name="mine")
 
@@ -233,10 +251,11 @@ def test_a_limit_per_second_gives_way_to_one_per_minute():
         ("https://toy.example/\n", "control characters"),
     ],
 )
-def test_every_vendors_base_url_is_looked_at(url, said):
-    text = problem({"key": "k", "base_url": url})
+@pytest.mark.parametrize("name", ["base_url", "token_url"])
+def test_every_vendors_base_url_is_looked_at(name, url, said):
+    text = problem({"key": "k", name: url})
 
-    assert text.startswith("toy: base_url: ")
+    assert text.startswith(f"toy: {name}: ")
     assert said in text
     assert url not in text
 
