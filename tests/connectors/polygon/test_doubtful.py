@@ -202,3 +202,33 @@ async def test_what_two_ask_for_at_the_same_time_is_everyones_own(api, data, pat
 
     assert route.call_count == 1
     assert (len(mine), len(yours)) == (2, 1)
+
+
+@pytest.mark.parametrize("number", ["NaN", "inf", "-Infinity", "1e999"])
+@pytest.mark.parametrize("part", ["lastTrade", "lastQuote", "day", "min", "prevDay"])
+async def test_a_text_that_is_no_finite_number_is_no_price(api, data, part, number):
+    row = a_snapshot("AAPL", **{part: {"p": number, "o": number, "c": "1.5"}})
+    body = {"status": "OK", "ticker": row}
+    api.get("/v2/snapshot/locale/us/markets/stocks/tickers/AAPL").respond(json=body)
+
+    with pytest.raises(errors.DecodeError):
+        await data.get_snapshot("AAPL")
+
+
+@pytest.mark.parametrize("other", ["MSFT", "aapl", "AAPLW", "O:AAPL230616C00150000"])
+async def test_a_next_page_of_another_ticker_is_refused(api, data, other):
+    stray = api.get(f"/v3/trades/{other}").respond(json=rows({"price": 9, "sip_timestamp": AT}))
+    first = rows({"price": 1, "sip_timestamp": AT}, next_url=f"{HOST}/v3/trades/{other}?cursor=a")
+    api.get("/v3/trades/AAPL").respond(json=first)
+
+    with pytest.raises(errors.DecodeError, match="does not continue"):
+        await all_of(data.iter_trades("AAPL"))
+    assert not stray.called
+
+
+async def test_a_next_page_may_spell_a_pair_in_another_way(api, data):
+    first = rows({"price": 1, "sip_timestamp": AT}, next_url=f"{HOST}/v3/trades/X:BTC-USD?cursor=a")
+    api.get("/v3/trades/X:BTCUSD").respond(json=first)
+    api.get("/v3/trades/X:BTC-USD").respond(json=rows({"price": 2, "sip_timestamp": AT}))
+
+    assert [t.price for t in await all_of(data.iter_trades("X:BTCUSD"))] == [1, 2]

@@ -7,6 +7,7 @@ from typing import TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from sentio_async import errors
+from sentio_async.connectors.polygon.wire.tickers import is_same
 from sentio_async.http.endpoint import Call, query_text
 
 __all__ = ["Walk", "following"]
@@ -15,13 +16,14 @@ T = TypeVar("T")
 
 # The key is added by whoever sends the call, as a header.
 _KEY_NAMES = frozenset({"apikey", "api_key"})
+_WHOSE = frozenset({"{ticker}", "{underlying}"})
 
 
 def following(call: Call[T], target: str) -> Call[T]:
     """The call for the next page, on the host and with the key of the first.
 
-    Raises DecodeError when the target does not continue this call: a path of another endpoint,
-    dot segments, characters that do not belong into a URL.
+    Raises DecodeError when the target does not continue this call: a path of another endpoint or
+    ticker, dot segments, characters that do not belong into a URL.
     """
     path, _, query = target.partition("?")
     if not (target.isascii() and target.isprintable()) or not _continues(call, path):
@@ -35,16 +37,18 @@ def following(call: Call[T], target: str) -> Call[T]:
 
 
 def _continues(call: Call[T], path: str) -> bool:
-    wanted = call.endpoint.path.split("/")
-    found = path.split("/")
-    return len(found) == len(wanted) and all(map(_fits, wanted, found))
+    wanted, asked, found = call.endpoint.path.split("/"), call.path.split("/"), path.split("/")
+    return len(found) == len(wanted) and all(map(_fits, wanted, asked, found))
 
 
-def _fits(wanted: str, found: str) -> bool:
+def _fits(wanted: str, asked: str, found: str) -> bool:
     if not wanted.startswith("{"):
         return wanted.lower() == found.lower()
     plain = unquote(found)
-    return bool(re.fullmatch(r"[^/\\]+", plain)) and plain not in (".", "..")
+    if not re.fullmatch(r"[^/\\]+", plain) or plain in (".", ".."):
+        return False
+    # Ticks do not say whose they are.
+    return wanted not in _WHOSE or is_same(unquote(asked), plain)
 
 
 class Walk:

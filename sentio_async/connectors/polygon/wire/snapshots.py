@@ -7,11 +7,14 @@ https://massive.com/docs/rest/stocks/snapshots/full-market-snapshot
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
+from sentio_async import errors
 from sentio_async.connectors.polygon.moments import (
     DAYS_IN_NEW_YORK,
     DAYS_IN_UTC,
@@ -205,7 +208,7 @@ class _One(msgspec.Struct, gc=False):
     status: str
 
 
-_one = msgspec.json.Decoder(_One, strict=False)
+_one = msgspec.json.Decoder(_One)
 
 
 def _decode_one(body: bytes) -> _One | Json:
@@ -217,12 +220,22 @@ def _decode_one(body: bytes) -> _One | Json:
     return answer if answer.status in ("OK", "DELAYED") else decode_json(body)
 
 
+def _read_texts(raw: Any) -> SnapshotRow:
+    """A row whose numbers may be texts; "NaN" and "Infinity" are none."""
+    row = msgspec.convert(raw, SnapshotRow, strict=False)
+    parts = (row, row.day, row.min, row.prev_day, row.last_quote, row.last_trade)
+    values = [value for part in parts if part is not None for value in astuple(part)]
+    if not all(math.isfinite(value) for value in values if isinstance(value, float)):
+        raise errors.DecodeError(f"{row.ticker}: a number is NaN or infinite")
+    return row
+
+
 def read_one(answer: _One | Json, *, symbol: str) -> Snapshot:
     """The snapshot under ``ticker``."""
     if isinstance(answer, _One):
         row, status = answer.ticker, answer.status
     else:
-        row = msgspec.convert(member(answer, "ticker"), SnapshotRow, strict=False)
+        row = _read_texts(member(answer, "ticker"))
         status = answer.get("status")
     if row.ticker != symbol:
         check_about(symbol, row.ticker)

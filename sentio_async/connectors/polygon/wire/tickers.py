@@ -18,6 +18,7 @@ __all__ = [
     "check_about",
     "checked",
     "currency_pair",
+    "is_same",
     "of_market",
     "underlying_of",
 ]
@@ -54,11 +55,19 @@ def all_checked(tickers: Iterable[str] | None) -> str | None:
 def check_about(ticker: str, named: object) -> None:
     """Raise DecodeError when an answer names another ticker than the one asked for.
 
-    The vendor writes pairs as ``X:BTCUSD``, ``BTC-USD`` and ``EUR/USD``, and may leave out the
-    prefix; an answer that names nothing is taken as it is.
+    An answer that names nothing is taken as it is.
     """
-    if isinstance(named, str) and named and _plain(named) != _plain(ticker):
+    if isinstance(named, str) and named and not is_same(named, ticker):
         raise errors.DecodeError(f"{ticker}: the answer is about {named[:40]!r}")
+
+
+def is_same(one: str, other: str) -> bool:
+    """Both name the same.
+
+    The vendor writes pairs as ``X:BTCUSD``, ``BTC-USD`` and ``EUR/USD``, and may leave out the
+    prefix.
+    """
+    return _plain(one) == _plain(other)
 
 
 def _plain(ticker: str) -> str:
