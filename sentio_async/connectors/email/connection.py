@@ -301,14 +301,15 @@ class Connection:
             cause = aiosmtplib.SMTPResponseException(-1, "more than one reply to a command")
         except (aiosmtplib.SMTPException, OSError, ValueError) as exc:
             cause = exc
-        except BaseException:
+        except BaseException as exc:
             self.cut()
+            # The frames below hold what was sent; at login that is the password.
+            exc.__traceback__ = None
             raise
         self.cut()
         error = error_from(cause, phase, f"{self._config.host}:{self._config.effective_port}")
         if phase is Phase.AUTH:
-            # The frames below hold the password.
-            raise error
+            raise error  # not from its cause, which has those frames
         raise error from cause
 
     @property

@@ -254,6 +254,21 @@ async def test_passwords_and_tokens_stay_out_of_sight(replies, by_token, caplog)
         assert canary not in shown, [line for line in shown.splitlines() if canary in line]
 
 
+@pytest.mark.parametrize("replies", [{"AUTH": None}, {"AUTH": "334 UGFzc3dvcmQ6", "MORE": None}])
+async def test_a_caller_who_does_not_wait_for_the_login_sees_no_password(replies):
+    async with Scripted(**replies) as server:
+        mail = notifier(server, login="login" if "MORE" in replies else "plain")
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.1):
+                await tell(mail)
+        shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+
+    sent = server.lines[-1].split(" ")[-1]
+    assert PASSWORD.encode() in base64.b64decode(sent)
+    for canary in (PASSWORD, sent):
+        assert canary not in "".join(shown.format())
+
+
 @pytest.mark.parametrize("answer", ["hang up", None, "gibberish", REFUSED, "334 once more"])
 async def test_a_password_in_an_answer_to_a_challenge_stays_out_of_sight(answer, caplog):
     caplog.set_level(logging.DEBUG)
