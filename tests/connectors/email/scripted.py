@@ -8,7 +8,7 @@ EHLO = "250-scripted.test\r\n250-SIZE 1000000\r\n250-AUTH PLAIN LOGIN XOAUTH2\r\
 DEAF = "354 go ahead, nobody reads it"
 HASTY = "354 go ahead, the answer comes before the end"
 SLOW = "220 go ahead, and no handshake follows"
-LATE = 0.3
+LATE = 0.5
 
 
 class Scripted:
