@@ -9,6 +9,7 @@ from decimal import Decimal
 from sentio_async.models.trading import Order, Position
 from sentio_async.models.words import OrderSide
 from sentio_async.orders.intent import bare_symbol
+from sentio_async.orders.rails import EXACT
 
 __all__ = ["PositionGap", "gaps"]
 
@@ -35,7 +36,7 @@ def gaps(orders: Iterable[Order], held: Iterable[Position]) -> tuple[PositionGap
     for order in _with_legs(orders):
         name = bare_symbol(order.symbol)
         names[name] = order.symbol
-        explained[name] = explained.get(name, Decimal(0)) + _signed(order)
+        explained[name] = EXACT.add(explained.get(name, Decimal(0)), _signed(order))
         if not order.is_final:
             working.add(name)
     there = {}
@@ -59,4 +60,4 @@ def _with_legs(orders: Iterable[Order]) -> Iterator[Order]:
 
 
 def _signed(order: Order) -> Decimal:
-    return order.filled_qty if order.side is OrderSide.BUY else -order.filled_qty
+    return order.filled_qty if order.side is OrderSide.BUY else order.filled_qty.copy_negate()

@@ -6,21 +6,27 @@ intent may fill, and a halt as soon as too much is unknown.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal, InvalidOperation, Overflow
 
 from sentio_async import errors
 from sentio_async.models.trading import OrderChange, OrderRequest
 from sentio_async.models.words import OrderSide
+from sentio_async.orders.intent import bare_symbol
 
-__all__ = ["Guard", "PriceOf", "Rails", "overfill"]
+__all__ = ["EXACT", "Guard", "PriceOf", "Rails", "overfill"]
 
-_OPTION = re.compile(r"[A-Z.]{1,6}[0-9]{6}[CP][0-9]{8}")
-_SHARES_OF_A_CONTRACT = 100
+# Of an option that a split has changed, the root ends in a digit.
+_OPTION = re.compile(r"[A-Z.]{1,6}[0-9]?[0-9]{6}[CP][0-9]{8}")
+_SHARES_OF_A_CONTRACT = Decimal(100)
+
+EXACT = Context(prec=200, traps=[InvalidOperation, Overflow])
+"""To reckon in: a program may have set its own to six digits, and tasks inherit that."""
 
 log = logging.getLogger("sentio_async")
 
@@ -59,8 +65,8 @@ class Guard:
     def check(self, order: OrderRequest, now: float) -> None:
         """Raise OrderLimitError or RateLimitError if it must not be sent."""
         rails = self._rails
-        if rails.max_qty is not None and order.qty is not None and order.qty > rails.max_qty:
-            raise errors.OrderLimitError(f"qty: {order.qty} is above the rail of {rails.max_qty}")
+        if rails.max_qty is not None:
+            self._check_qty(order, rails.max_qty)
         if rails.max_notional is not None:
             self._check_notional(order, rails.max_notional)
         if rails.orders_per_second is not None:
@@ -85,8 +91,28 @@ class Guard:
         if most is not None and change.qty is not None and change.qty > most:
             raise errors.OrderLimitError(f"qty: {change.qty} is above the rail of {most}")
         if change.qty is not None and change.limit_price is not None:
-            self._check_worth(change.qty * abs(change.limit_price))
+            self._check_worth(_product(change.qty, change.limit_price.copy_abs()))
         return None
+
+    def _check_qty(self, order: OrderRequest, most: Decimal) -> None:
+        qty = order.qty
+        if qty is None and order.notional is not None:
+            qty = self._bought_by(order.notional, order, most)
+        if qty is not None and qty > most:
+            raise errors.OrderLimitError(f"qty: {qty} is above the rail of {most}")
+
+    def _bought_by(self, notional: Decimal, order: OrderRequest, most: Decimal) -> Decimal | None:
+        """The most that so much money buys; None when nobody can say and money is limited."""
+        known = self._known_price(order.symbol)
+        prices = [price for price in (order.limit_price, known) if price is not None and price > 0]
+        if not prices and self._rails.max_notional is not None:
+            return None
+        if not prices:
+            raise errors.OrderLimitError(
+                f"{order.symbol}: no price to hold an order by money against the rail of {most} "
+                "(max_order_qty); give a qty, or say what it costs by price_of"
+            )
+        return EXACT.divide(notional, min(prices))
 
     def _check_notional(self, order: OrderRequest, most: Decimal) -> None:
         worth = self._worth(order)
@@ -106,15 +132,15 @@ class Guard:
         if order.qty is None:
             return order.notional
         price = self._price(order)
-        return None if price is None else price * order.qty * _units(order)
+        return None if price is None else _product(price, order.qty, _units(order))
 
     def _price(self, order: OrderRequest) -> Decimal | None:
         named = order.limit_price or order.stop_price
         if order.limit_price and order.side is OrderSide.BUY:
-            return abs(order.limit_price)
+            return order.limit_price.copy_abs()
         # All others can fill at more than they name: a sale at 0.01 goes at what is bid.
         known = self._known_price(order.symbol)
-        prices = [abs(price) for price in (named, known) if price]
+        prices = [price.copy_abs() for price in (named, known) if price]
         return max(prices, default=None)
 
     def _known_price(self, symbol: str) -> Decimal | None:
@@ -130,7 +156,7 @@ class Guard:
         return price if price is not None and price.is_finite() and price > 0 else None
 
     def _check_rate(self, symbol: str, most: int, now: float) -> None:
-        sent = self._sent.setdefault(symbol, deque())
+        sent = self._sent.setdefault(bare_symbol(symbol), deque())
         while sent and sent[0] <= now - 1.0:
             sent.popleft()
         if len(sent) >= most:
@@ -150,7 +176,15 @@ def overfill(wanted: OrderRequest | None, filled: Decimal) -> str | None:
     return f"{wanted.symbol}: {filled} was filled for an order of {wanted.qty}"
 
 
-def _units(order: OrderRequest) -> int:
+def _product(*numbers: Decimal) -> Decimal:
+    try:
+        return functools.reduce(EXACT.multiply, numbers)
+    except ArithmeticError:
+        text = "notional: it is beyond all numbers"
+        raise errors.OrderLimitError(text) from None
+
+
+def _units(order: OrderRequest) -> Decimal:
     """How many times its price one of an order costs: options are quoted by the share."""
     is_option = order.legs or _OPTION.fullmatch(order.symbol.strip().upper())
-    return _SHARES_OF_A_CONTRACT if is_option else 1
+    return _SHARES_OF_A_CONTRACT if is_option else Decimal(1)

@@ -157,7 +157,11 @@ async def _unexplained(desk: Desk) -> tuple[PositionGap, ...]:
     except errors.ConnectorError as exc:
         log.warning("%s: positions cannot be read: %s", desk.name, exc)
         return ()
-    return gaps(orders, held)
+    try:
+        return gaps(orders, held)
+    except ArithmeticError:
+        log.warning("%s: positions are beyond all numbers", desk.name)
+        return ()
 
 
 def _report(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from sentio_async import errors
 from sentio_async.models.trading import CancelResult, Order
 from sentio_async.orders.desk import Desk
 from sentio_async.orders.happenings import TradingHalted, TradingResumed
-from sentio_async.orders.rails import overfill
+from sentio_async.orders.rails import EXACT, overfill
 from sentio_async.orders.venue import CancelsAll
 
 __all__ = ["Stopper"]
@@ -150,7 +151,8 @@ class Stopper:
             return
         entry.filled = {**entry.filled, order.id: order.filled_qty}
         try:
-            problem = overfill(entry.intent.order, sum(entry.filled.values(), Decimal(0)))
+            filled = functools.reduce(EXACT.add, entry.filled.values(), Decimal(0))
+            problem = overfill(entry.intent.order, filled)
         except ArithmeticError:
             problem = f"{order.symbol}: what was filled cannot be added up"
         if problem is not None:

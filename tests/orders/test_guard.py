@@ -1,6 +1,6 @@
 """The rails themselves, without a gateway around them."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 
@@ -149,6 +149,58 @@ def test_only_what_was_wanted_may_be_filled():
     assert overfill(None, Decimal(99)) is None
     assert overfill(an_order(), Decimal(10)) is None
     assert overfill(an_order(), Decimal(11)) == "ACME: 11 was filled for an order of 10"
+
+
+@pytest.mark.parametrize("root", ["F", "ACME", "ACME1", "ABCDEF", "BRK.B"])
+def test_an_option_is_one_whatever_its_root(root):
+    guard = Guard(Rails(max_notional=Decimal(8999)))
+    with pytest.raises(errors.OrderLimitError, match="notional: 9000 is above"):
+        guard.check(a_limit(symbol=f"{root}260320C00100000"), 0.0)
+
+
+@pytest.mark.parametrize("order", [an_order(notional="1001"), a_limit(notional="91")])
+def test_an_order_by_money_is_held_against_the_rail_of_its_quantity(order):
+    known = Guard(Rails(max_qty=Decimal(10), price_of=lambda _: 100))
+    with pytest.raises(errors.OrderLimitError, match=r"qty: 10\.\d+ is above the rail of 10"):
+        known.check(order, 0.0)
+    Guard(Rails(max_qty=Decimal(11), price_of=lambda _: 100)).check(order, 0.0)
+
+
+def test_an_order_by_money_without_a_price_needs_a_rail_of_money():
+    order = an_order(notional="1000")
+    with pytest.raises(errors.OrderLimitError) as caught:
+        Guard(Rails(max_qty=Decimal(10))).check(order, 0.0)
+    assert caught.value.message == (
+        "ACME: no price to hold an order by money against the rail of 10 (max_order_qty); "
+        "give a qty, or say what it costs by price_of"
+    )
+    Guard(Rails(max_qty=Decimal(10), max_notional=Decimal(1000))).check(order, 0.0)
+
+
+def test_a_symbol_is_one_however_it_is_spelt():
+    guard = Guard(Rails(orders_per_second=1))
+    guard.check(an_order("BTC/USD"), 0.0)
+    with pytest.raises(errors.RateLimitError):
+        guard.check(an_order("btcusd"), 0.5)
+
+
+def test_rails_reckon_exactly_whatever_the_program_reckons_in():
+    guard = Guard(Rails(max_notional=Decimal(25000)))
+    with localcontext() as six:
+        six.prec = 3
+        for order in (
+            a_limit(qty="1", limit_price="25040"),
+            a_limit(qty="1", limit_price="-25040", side="sell"),
+            a_limit(qty="2", limit_price="12520"),
+        ):
+            with pytest.raises(errors.OrderLimitError, match="notional: 25040 is above"):
+                guard.check(order, 0.0)
+
+
+def test_an_order_beyond_all_numbers_is_refused():
+    guard = Guard(Rails(max_notional=Decimal(25000)))
+    with pytest.raises(errors.OrderLimitError, match="notional: it is beyond all numbers"):
+        guard.check(a_limit(qty="1e999999", limit_price="10"), 0.0)
 
 
 def test_a_price_that_cannot_be_told_is_logged(caplog):

@@ -1,6 +1,6 @@
 """After orders, positions: what the journal does not explain is told, and never traded on."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 
@@ -39,6 +39,13 @@ def test_fills_that_add_up_to_the_position_are_no_news():
     orders = [filled(qty="15"), filled(qty="5", side="sell"), filled("BTC/USD", "1")]
 
     assert gaps(orders, [held(), held("BTCUSD", "1")]) == ()
+
+
+def test_fills_add_up_exactly_whatever_the_program_reckons_in():
+    orders = [filled(qty="1.23456789"), filled(qty="0.1", side="sell")]
+    with localcontext() as six:
+        six.prec = 6
+        assert gaps(orders, [held(qty="1.13456789")]) == ()
 
 
 @pytest.mark.parametrize(
@@ -121,6 +128,18 @@ async def test_positions_that_cannot_be_read_stop_nobody():
 
     assert report.positions == ()
     await gateway.submit(an_order())
+    await gateway.stop()
+
+
+@pytest.mark.asyncio
+@pytest.mark.looptime
+async def test_positions_beyond_all_numbers_stop_nobody(caplog):
+    venue = HoldingVenue(held())
+
+    gateway, report, _ = await restarted(venue, {**FILLED, "filled_qty": Decimal("1e9999999")})
+
+    assert report.positions == ()
+    assert "venue: positions are beyond all numbers" in caplog.messages
     await gateway.stop()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from decimal import localcontext
 
 import pytest
 
@@ -200,6 +201,18 @@ async def test_a_halt_from_elsewhere_is_noticed_again_after_somebody_has_cancell
     with pytest.raises(errors.InvalidRequestError, match="not started"):
         await gateway.submit(an_order())
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("qty", ["0.123456789", "1234567"])
+async def test_fills_add_up_whatever_the_program_reckons_in(started, qty):
+    venue = ScriptedVenue()
+    gateway = await started(venue)
+    with localcontext() as six:
+        six.prec = 6
+        order = await gateway.submit(an_order(qty=qty))
+        gateway.observe(venue.change(order.id, filled_qty=order.qty))
+
+    assert gateway.halted is None
 
 
 async def test_an_order_for_the_id_of_an_instrument_is_found_under_its_symbol(started):
