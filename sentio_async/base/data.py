@@ -266,6 +266,4 @@ class DataProviderConnector(BaseConnector):
 
 
 def _as_columns(symbol: str, timeframe: str, rows: Sequence[Bar]) -> Bars:
-    bars = Bars.of(symbol, rows, provider=rows[0].provider, step=timeframe)
-    bars.feed, bars.is_delayed = rows[0].feed, rows[0].is_delayed
-    return bars
+    return Bars.of(symbol, rows, provider=rows[0].provider, step=timeframe)

@@ -75,24 +75,31 @@ class Bars(Sequence[Bar]):
 
     @classmethod
     def of(cls, symbol: str, rows: Iterable[Bar], *, provider: str, step: str = "") -> Self:
-        """Bars from single rows."""
+        """Bars from single rows: late if any of them is, of the feed that one of them names."""
         bars = cls(symbol, provider=provider, step=step)
         for row in rows:
             bars.append(row.time_ns, row.open, row.high, row.low, row.close, row.volume)
             bars.vwap[-1] = _NAN if row.vwap is None else row.vwap
             bars.trade_count[-1] = -1 if row.trade_count is None else row.trade_count
+            bars.feed = bars.feed or row.feed
+            bars.is_delayed = bars.is_delayed or row.is_delayed
         return bars
 
     def append(
         self, time_ns: int, open: float, high: float, low: float, close: float, volume: float
     ) -> None:
-        """Add one bar, without ``vwap`` and ``trade_count``."""
-        self.times_ns.append(time_ns)
-        self.open.append(open)
-        self.high.append(high)
-        self.low.append(low)
-        self.close.append(close)
-        self.volume.append(volume)
+        """Add one bar, without ``vwap`` and ``trade_count``; what is no bar is not added."""
+        try:
+            self.times_ns.append(time_ns)
+            self.open.append(open)
+            self.high.append(high)
+            self.low.append(low)
+            self.close.append(close)
+            self.volume.append(volume)
+        except (TypeError, OverflowError):
+            for name in _COLUMNS:
+                del getattr(self, name)[len(self.vwap) :]
+            raise
         self.vwap.append(_NAN)
         self.trade_count.append(-1)
 
