@@ -29,8 +29,6 @@ __all__ = ["Connection", "Hidden"]
 
 T = TypeVar("T")
 
-_LINE_END = re.compile(rb"\r\n|\n|\r")
-_LEADING_DOT = re.compile(rb"(?m)^\.")
 _NAME = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
 _SLOWEST_LINE = 50_000
@@ -368,7 +366,10 @@ def _encoded(secret: bytes) -> Hidden:
 
 def _dotted(data: bytes) -> Hidden:
     """The message as DATA wants it: CRLF everywhere, dots doubled, a dot at the end."""
-    lines = _LINE_END.sub(b"\r\n", data)
+    # Not by expressions: they take a second for 25 MB, and nothing else runs meanwhile.
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
     if not lines.endswith(b"\r\n"):
         lines += b"\r\n"
-    return Hidden(_LEADING_DOT.sub(b"..", lines) + b".\r\n")
+    if lines.startswith(b"."):
+        lines = b"." + lines
+    return Hidden(lines.replace(b"\r\n.", b"\r\n..") + b".\r\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -36,6 +37,7 @@ from sentio_async.resilience.retry import RetryPolicy
 
 __all__ = ["EmailNotifier", "MailOptions"]
 
+_LARGE = 64 * 1024
 _NO_LIMIT = (Window(1_000_000, 1.0),)
 
 
@@ -162,7 +164,7 @@ class EmailNotifier(NotificationConnector):
         self, letter: Letter, timeout: float | None, at_least_once: bool | None
     ) -> Receipt:
         progress = Progress(envelope_of(letter))
-        data = flatten(build_message(letter))
+        data = await _written(letter)
         if len(data) > self._config.max_message_bytes:
             raise errors.InvalidRequestError(
                 f"attachments: the message has {len(data)} bytes, and "
@@ -252,7 +254,8 @@ class EmailNotifier(NotificationConnector):
             finally:
                 self._release(connection)
 
-        limit = self._config.timeouts.connect + self._config.timeouts.read
+        timeouts = self._config.timeouts
+        limit = min(timeouts.total, timeouts.connect + timeouts.read)
         error = await self._run(attempt, "check", limit, is_repeatable=True)
         if error is not None:
             raise error
@@ -276,6 +279,14 @@ class EmailNotifier(NotificationConnector):
                 }
             )
         )
+
+
+async def _written(letter: Letter) -> bytes:
+    size = sum(len(each.content) for each in letter.attachments)
+    if size + len(letter.text) + len(letter.html or "") < _LARGE:
+        return flatten(build_message(letter))
+    # The library writes 10 MB in a second, and others have something to do.
+    return await asyncio.to_thread(lambda: flatten(build_message(letter)))
 
 
 def _addresses(given: str | Iterable[str]) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ class Scripted:
             "AUTH": "235 2.7.0 OK",
             **replies,
         }
+        self.limit = 1 << 16
+        """How many bytes of a message are read, and twice as many if its end is not waited for."""
         self.lines = []
         self.messages = []
         self.connections = 0
@@ -46,7 +48,7 @@ class Scripted:
         listener = socket.create_server(("127.0.0.1", 0))
         # Small, so that a message may be too large for it.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self._server = await asyncio.start_server(self._serve, sock=listener)
+        self._server = await asyncio.start_server(self._serve, sock=listener, limit=self.limit)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

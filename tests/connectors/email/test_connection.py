@@ -260,6 +260,15 @@ async def test_a_server_that_is_slow_at_each_step_is_not_waited_for_longer():
     assert took < 2 * LATE
 
 
+async def test_the_time_of_a_whole_call_is_kept_by_connect_and_health_checks_too():
+    async with Scripted(CONNECT=None) as server, asyncio.timeout(3):
+        mail = notifier(server, **ONCE, timeouts={"total": 0.05})
+        with pytest.raises(errors.ConnectionError):
+            await mail.connect()
+
+        assert (await mail.health_check()).status is HealthStatus.UNHEALTHY
+
+
 async def test_a_connection_is_used_again():
     async with Scripted() as server, notifier(server) as mail:
         for _ in range(3):

@@ -1,15 +1,20 @@
 """The message itself: how much of it has left, and what an answer before its end means."""
 
 import asyncio
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.email.scripted import DEAF, HASTY, Scripted
 from connectors.email.test_connection import ONCE, QUICK, notifier, tell
 from sentio_async import errors
+from sentio_async.connectors.email.connection import _dotted
 from sentio_async.errors import Outcome
 from sentio_async.models import Attachment, Delivery
 
+TABLE = bytes(b"\r\n.a"[number % 4] for number in range(256))
 LARGE = Attachment(filename="a.bin", content=bytes(6_000_000))
 
 
@@ -42,6 +47,35 @@ async def test_after_an_early_no_the_rest_is_not_sent_and_the_next_message_is_ri
         assert (await tell(mail, timeout=5)).is_delivered
         assert server.connections == 2
         assert len(server.messages) == 1
+
+
+async def test_a_large_message_is_written_while_others_go_on():
+    scripted = Scripted()
+    scripted.limit = 1 << 24
+    async with scripted as server:
+        sending = asyncio.create_task(tell(notifier(server), attachments=[LARGE]))
+        turns = 0
+        while not server.connections:
+            await asyncio.sleep(0)
+            turns += 1
+
+        assert (await sending).is_delivered
+    assert turns > 50
+
+
+@given(st.binary(max_size=40).map(lambda text: text.translate(TABLE)))
+def test_a_message_is_dotted_as_smtp_has_it(data):
+    lines = re.split(rb"\r\n|\n|\r", data)
+    if not lines[-1]:
+        lines.pop()
+
+    told = bytes(_dotted(data))
+
+    assert told.endswith(b"\r\n.\r\n")
+    assert told.removesuffix(b".\r\n").split(b"\r\n") == [
+        *(b"." + line if line.startswith(b".") else line for line in lines or [b""]),
+        b"",
+    ]
 
 
 async def test_what_waits_to_be_sent_is_not_sent_after_a_cancel():
