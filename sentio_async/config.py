@@ -6,6 +6,7 @@ Secrets are ``SecretStr``: they are never part of a repr, a log or an error.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -176,6 +177,14 @@ class ConnectorConfig(BaseModel):
     def _sound_url(cls, url: str, info: ValidationInfo) -> str:
         return check_url(url, allow_plain_http=info.data.get("allow_plain_http", False))
 
+    @field_validator("timeouts", mode="before")
+    @classmethod
+    def _with_its_usual_others(cls, given: Any) -> Any:
+        # A slow kind of vendor waits longer than others; one timeout that is set changes one.
+        if not isinstance(given, Mapping):
+            return given
+        return {**cls.model_fields["timeouts"].default.model_dump(), **given}
+
     @classmethod
     def from_environment(cls, **given: Any) -> Self:
         """This configuration from environment variables, with ``given`` on top."""
@@ -277,10 +286,20 @@ def _explain_one(kind: type[ConnectorConfig], error: Any) -> str:
             variables = " or ".join(variables_of(kind, field)[:3])
             return f"{field} is missing: pass it, or set {variables}"
         case "extra_forbidden":
-            known = ", ".join(sorted(kind.model_fields))
-            return f"{field} is not a setting of {kind.vendor or kind.__name__}; there are {known}"
+            return _explain_unknown(kind, field, error["loc"])
         case "value_error":
             return (
                 f"{field}: {error['ctx']['error']}" if error["loc"] else str(error["ctx"]["error"])
             )
     return f"{field}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def _explain_unknown(kind: type[ConnectorConfig], field: str, loc: tuple[int | str, ...]) -> str:
+    known = sorted(kind.model_fields)
+    if len(loc) > 1:  # timeouts are a model of their own
+        inner = kind.model_fields[str(loc[0])].annotation
+        known = [f"{loc[0]}.{name}" for name in sorted(getattr(inner, "model_fields", ()))]
+    close = difflib.get_close_matches(field, known, n=1)
+    guess = f"; did you mean {close[0]}" if close else ""
+    whose = kind.vendor or kind.__name__
+    return f"{field} is not a setting of {whose}{guess} (there are {', '.join(known)})"

@@ -85,11 +85,15 @@ def test_the_process_environment_is_read_by_default(monkeypatch):
 
 MISTAKES = [
     ({}, "toy: key is missing: pass it, or set SENTIO_TOY_KEY or TOY_KEY or OLD_TOY_KEY"),
-    ({"key": "k", "sise": 1}, "toy: sise is not a setting of toy; there are "),
+    ({"key": "k", "sise": 1}, "toy: sise is not a setting of toy; did you mean size (there are "),
+    ({"key": "k", "paper": 1}, "toy: paper is not a setting of toy (there are allow_plain_http, "),
     ({"key": "k", "size": "PRIVATE"}, "toy: size: input should be a valid integer"),
     ({"key": ["PRIVATE"]}, "toy: key: "),
     ({"key": "k", "timeouts": {"read": -1}}, "toy: timeouts.read: input should be greater than 0"),
-    ({"key": "k", "timeouts": {"reed": 1}}, "toy: timeouts.reed is not a setting of toy"),
+    (
+        {"key": "k", "timeouts": {"reed": 1}},
+        "toy: timeouts.reed is not a setting of toy; did you mean timeouts.read (there are time",
+    ),
     ({"key": "k", "base_url": "https://x\nPRIVATE"}, "toy: base_url: a URL must not contain"),
     ({"key": "k", "retry_attempts": 0}, "toy: retry_attempts: "),
     ({"key": "k", "wait": "PRIVATE"}, "toy: wait: input should be a valid number"),
@@ -214,6 +218,19 @@ def test_plain_http_is_for_this_machine_or_on_request():
         with pytest.raises(ValueError, match="plain http"):
             check_url(fake)
     assert check_url("http://inside", allow_plain_http=True) == "http://inside"
+
+
+@pytest.mark.parametrize("kind", [EmailConfig, WebhookConfig, ToyConfig])
+def test_one_timeout_that_is_set_leaves_the_vendors_others(kind):
+    usual = kind.model_fields["timeouts"].default
+    needed = {"host": "x.test", "sender": "a@x.test"} if kind is EmailConfig else {}
+    needed = {"webhook_url": "https://x.test"} if kind is WebhookConfig else needed or {"key": "k"}
+
+    settings = load_config(kind, {**needed, "timeouts": {"connect": 1}}, environ={})
+
+    assert settings.timeouts == usual.model_copy(update={"connect": 1.0})
+    given = Timeouts(connect=1)
+    assert load_config(kind, {**needed, "timeouts": given}, environ={}).timeouts is given
 
 
 def test_timeouts_are_positive_and_known():
