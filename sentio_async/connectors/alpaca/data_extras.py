@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 from sentio_async import errors
+from sentio_async.base.connector import symbols_of
 from sentio_async.connectors.alpaca.batches import ask_about
 from sentio_async.connectors.alpaca.data_rates import AlpacaRates
 from sentio_async.connectors.alpaca.data_values import (
@@ -137,7 +138,7 @@ class AlpacaDataExtras(AlpacaRates):
 
         ``options`` takes ``content`` (the text too) and ``only_with_content``.
         """
-        names = None if symbols is None else list(symbols)
+        names = _some(symbols)
         span = Span(start=start, end=end, descending=newest_first)
         pages = SpanPages(span, limit=limit, page_size=data_news.MOST_ARTICLES)
         return self._walks.rows(lambda span: data_news.news(names, span, **options), pages)
@@ -155,7 +156,7 @@ class AlpacaDataExtras(AlpacaRates):
 
         Without dates, those of today.  ``filters`` takes ``kinds cusips ids region``.
         """
-        names = None if symbols is None else list(symbols)
+        names = _some(symbols)
         pages = SpanPages(Span(start=start, end=end), limit=limit, page_size=data_news.MOST_ACTIONS)
         ask = partial(data_news.corporate_actions, names, **filters)
         return self._walks.rows(ask, pages)
@@ -189,3 +190,11 @@ class AlpacaDataExtras(AlpacaRates):
     async def get_option_conditions(self, tick: Literal["trade", "quote"]) -> dict[str, str]:
         """Names of the conditions that options carry, by code."""
         return dict(await self._session.send(data_screener.option_conditions(tick)))
+
+
+def _some(symbols: Iterable[str] | None) -> list[str] | None:
+    """The symbols; None for all there are, which no symbols at all are not."""
+    names = None if symbols is None else symbols_of(symbols)
+    if names == []:
+        raise errors.InvalidRequestError("symbols: at least one is needed; None is all of them")
+    return names

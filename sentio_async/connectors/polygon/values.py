@@ -7,11 +7,11 @@ here is in ``raw``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from sentio_async import errors
 from sentio_async.models.value import Raw, Value
@@ -39,6 +39,15 @@ __all__ = [
 
 
 _NOTHING: tuple[Any, ...] = (None, "")
+
+
+def _in_utc(time: datetime) -> datetime:
+    if time.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return time.astimezone(UTC)
+
+
+_Utc = Annotated[datetime, AfterValidator(_in_utc)]
 
 
 class PolygonValue(Value):
@@ -149,8 +158,8 @@ class Ticker(PolygonValue):
     cik: str | None = None
     composite_figi: str | None = None
     share_class_figi: str | None = None
-    delisted_utc: datetime | None = None
-    last_updated_utc: datetime | None = None
+    delisted_utc: _Utc | None = None
+    last_updated_utc: _Utc | None = None
 
 
 class TickerDetails(Ticker):
@@ -258,8 +267,8 @@ class MarketHoliday(PolygonValue):
     name: str
     on: date
     status: str
-    open: datetime | None = None
-    close: datetime | None = None
+    open: _Utc | None = None
+    close: _Utc | None = None
 
 
 class IndicatorValue(PolygonValue):

@@ -113,3 +113,17 @@ async def test_pages_asked_for_at_the_same_time_are_everyones_own(data, alpaca):
 
     assert route.call_count == 1
     assert (len(mine), len(yours)) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["iter_news", "iter_corporate_actions"])
+async def test_a_text_or_nothing_is_no_list_of_symbols(data, alpaca, name):
+    asked = getattr(data, name)
+    everything = alpaca.get(url__regex=".*").respond(json={"news": [], "corporate_actions": {}})
+
+    with pytest.raises(errors.InvalidRequestError, match=r"such as \['KO'\]"):
+        asked("KO")
+    for bad in ([], ["KO", ""], ["A,B"]):
+        with pytest.raises(errors.InvalidRequestError, match="symbol"):
+            asked(bad)
+    assert [each async for each in asked(None)] == []
+    assert "symbols" not in everything.calls.last.request.url.params

@@ -232,3 +232,36 @@ async def test_a_next_page_may_spell_a_pair_in_another_way(api, data):
     api.get("/v3/trades/X:BTC-USD").respond(json=rows({"price": 2, "sip_timestamp": AT}))
 
     assert [t.price for t in await all_of(data.iter_trades("X:BTCUSD"))] == [1, 2]
+
+
+@pytest.mark.parametrize("nothing", ["", [], (), frozenset()])
+async def test_a_filter_that_is_empty_is_not_the_same_as_none(api, data, nothing):
+    everything = api.get("/stocks/v1/dividends").respond(json=rows())
+
+    with pytest.raises(errors.InvalidRequestError, match="ticker_any_of: nothing"):
+        data.iter_dividends(ticker_any_of=nothing)
+    await all_of(data.iter_dividends(ticker_any_of=None))
+    assert "ticker" not in str(everything.calls.last.request.url)
+
+
+async def test_times_of_tickers_and_holidays_are_in_utc(api, data):
+    delisted = "2026-11-26T23:00:00-05:00"
+    api.get("/v3/reference/tickers").respond(
+        json=rows(
+            {"ticker": "A", "delisted_utc": delisted},
+            {"ticker": "B", "delisted_utc": "2026-11-26T23:00:00"},
+        )
+    )
+    day = {"exchange": "NYSE", "name": "Friday", "status": "early-close", "date": "2026-11-27"}
+    short = [{**day, "open": "2026-11-27T09:30:00-05:00", "close": "2026-11-27T13:00:00-05:00"}]
+    api.get("/v1/marketstatus/upcoming").respond(json=[*short, {**day, "open": "2026-11-27T09:30"}])
+
+    tickers = await all_of(data.iter_tickers())
+    holidays = await data.get_market_holidays()
+
+    assert [ticker.delisted_utc for ticker in tickers] == [datetime(2026, 11, 27, 4, tzinfo=UTC)]
+    assert [(h.open, h.close) for h in holidays] == [
+        (datetime(2026, 11, 27, 14, 30, tzinfo=UTC), datetime(2026, 11, 27, 18, tzinfo=UTC))
+    ]
+    assert tickers[0].delisted_utc.tzinfo is holidays[0].open.tzinfo is UTC
+    assert [row.index for row in holidays.skipped] == [1]

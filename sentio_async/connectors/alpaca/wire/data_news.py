@@ -62,9 +62,8 @@ def news(
     only_with_content: bool | None = None,
 ) -> Parts:
     """Articles, newest first unless asked for otherwise, all of them or those about ``symbols``."""
-    names = None if symbols is None else list(symbols)
     query: dict[str, QueryValue] = {
-        "symbols": names or None,
+        "symbols": symbols,
         **span.query(),
         "include_content": content,
         "exclude_contentless": only_with_content,

@@ -1,12 +1,12 @@
 """Filters by keyword: ``ex_dividend_date_gte=...`` becomes ``ex_dividend_date.gte``.
 
-The vendor ignores a parameter that it does not know and answers unfiltered, so a name that the
-endpoint does not have is refused here.
+The vendor ignores a parameter that it does not know, or that is empty, and answers unfiltered, so
+these are refused here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 
 from sentio_async import errors
 from sentio_async.http.endpoint import QueryValue
@@ -42,6 +42,9 @@ def chosen(known: Iterable[str], given: Mapping[str, QueryValue]) -> dict[str, Q
         raise errors.InvalidRequestError(
             f"{', '.join(unknown)}: no such filter; there are {', '.join(sorted(names))}"
         )
+    for name, value in given.items():
+        if isinstance(value, Sized) and not value:
+            raise errors.InvalidRequestError(f"{name}: nothing is asked for; None is no filter")
     return {names[name]: value for name, value in given.items()}
 
 
