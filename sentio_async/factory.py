@@ -114,7 +114,7 @@ class ConnectorFactory:
     @classmethod
     def connector_class(cls, role: Role, name: str) -> type[BaseConnector]:
         """The class behind a name, imported now; raises ConfigurationError or RetiredError."""
-        key = name.strip().lower()
+        key = str(name).strip().lower()  # a variable that is not set comes as None
         if key in connectors.RETIRED:
             retired = connectors.RETIRED[key]
             raise errors.RetiredError(
@@ -142,7 +142,11 @@ class ConnectorFactory:
         instance_id: str | None,
         options: Mapping[str, Any],
     ) -> BaseConnector:
-        made = cls.connector_class(role, name)(config, **options)
+        kind = cls.connector_class(role, name)
+        if settings := sorted(kind.Config.model_fields.keys() & options):
+            told = f"{', '.join(settings)}: settings go into a dict: {{'{settings[0]}': ...}}"
+            raise errors.ConfigurationError(told, connector=kind.vendor)
+        made = kind(config, **options)
         if instance_id is not None and instance_id in cls._instances:
             raise errors.ConfigurationError(f"a connector {instance_id!r} is alive already")
         cls._instances[instance_id or _free(made.name, cls._instances)] = made

@@ -99,9 +99,8 @@ class HealthMonitor:
 
     def unregister_connector(self, name: str) -> None:
         """Watch it no longer, and forget its history."""
-        watched = self._watched.pop(name, None)
-        if watched is None:
-            raise errors.ConfigurationError(f"no connector {name!r} is watched")
+        watched = self._find(name)
+        del self._watched[name]
         if watched.stop is not None:
             watched.stop.cancel()
 

@@ -61,7 +61,7 @@ BEFORE_ANYTHING = [
     ("broker", "alpaca", {}, ["alpaca: api_key is missing", "SENTIO_ALPACA_API_KEY"]),
     ("broker", "alpaca", {"api_key": "k"}, ["api_secret is missing", "ALPACA_API_SECRET"]),
     ("data", "polygon", None, ["polygon: api_key is missing", "POLYGON_API_KEY"]),
-    ("data", "polygon", {"api_key": "k", "apikey": 1}, ["apikey is not a setting of polygon"]),
+    ("data", "polygon", {"api_key": "k", "apikey": 1}, ["apikey is not a setting", "mean api_key"]),
     ("data", "polygon", {"api_key": "k", "base_url": "nowhere"}, ["base_url", "https://host"]),
     ("data", "polygon", {"api_key": "key\n"}, ["line break"]),
     ("notification", "email", {}, ["host is missing", "EMAIL_HOST"]),
@@ -70,6 +70,7 @@ BEFORE_ANYTHING = [
     ("broker", "alpacca", {}, ["no broker 'alpacca'; did you mean 'alpaca'", "there are alpaca"]),
     ("data", "polygn", {}, ["no data provider 'polygn'; did you mean 'polygon'"]),
     ("notification", "emial", {}, ["no notifier 'emial'; did you mean 'email'", "webhook"]),
+    ("broker", None, {}, ["no broker 'none' (there are alpaca)"]),
     ("broker", "alpaca", "PK-KEY", ["a dict or AlpacaConfig is needed, not a str"]),
     ("broker", "polygon", {}, ["no broker 'polygon'; it is a data provider", "there are alpaca"]),
     ("data", "zzz", {}, ["no data provider 'zzz' (there are alpaca, massive, polygon)"]),
@@ -85,6 +86,15 @@ def test_a_wrong_name_or_setting(role, name, config, says, monkeypatch, capsys):
 
     assert caught.value.is_permanent
     assert_clear(caught.value, says, monkeypatch, capsys)
+
+
+def test_settings_that_are_no_dict(monkeypatch, capsys):
+    with pytest.raises(errors.ConfigurationError) as caught:
+        ConnectorFactory.create_broker("alpaca", api_key="PK-KEY", api_secret="s")
+
+    says = ["alpaca: api_key, api_secret: settings go into a dict: {'api_key': ...}"]
+    assert_clear(caught.value, says, monkeypatch, capsys)
+    assert "PK-KEY" not in str(caught.value)
 
 
 def test_a_retired_vendor_names_who_replaces_it():
