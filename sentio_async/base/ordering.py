@@ -20,6 +20,7 @@ from sentio_async.models.page import Rows
 from sentio_async.models.trading import CancelResult, Order, OrderChange, OrderRequest, Position
 from sentio_async.models.words import OrderSide, OrderStatus, OrderType, TimeInForce
 from sentio_async.orders.gateway import OpenIntent, OrderGateway, RecoveryReport
+from sentio_async.orders.journal import Journal
 from sentio_async.orders.rails import PriceOf
 from sentio_async.orders.settings import BrokerConfig
 from sentio_async.orders.tracker import OrderChanged, OrderTracker
@@ -64,6 +65,7 @@ class OrderCalls(BaseConnector):
     _trackers: frozenset[OrderTracker] = frozenset()
     _gateway: OrderGateway | None = None
     _starting: asyncio.Task[OrderGateway] | None = None
+    _memory: Journal | None = None
 
     async def place_order(
         self,
@@ -248,10 +250,13 @@ class OrderCalls(BaseConnector):
         """Why trading is halted; None when it is not."""
         return None if self._gateway is None else self._gateway.halted
 
-    def _check_halt(self) -> None:
-        """Raise TradingHaltedError: an order may have waited for its turn since it was taken."""
+    def _check_turn(self) -> None:
+        """Raise an error if an order that has waited for its turn is not wanted any more.
+
+        Trading may have been halted meanwhile, or its caller may have gone.
+        """
         if self._gateway is not None:
-            self._gateway.check_halt()
+            self._gateway.check_turn()
 
     @property
     def open_intents(self) -> list[OpenIntent]:
@@ -264,7 +269,7 @@ class OrderCalls(BaseConnector):
         It is sent once, and not at all when trading has been halted while it waited for its turn.
         The gateway's task that asks for it sees it to its end.
         """
-        return session.send(call, retry=None, in_task=True, check=self._check_halt)
+        return session.send(call, retry=None, in_task=True, check=self._check_turn)
 
     # What a vendor brings.  The gateway repeats what may be repeated, so none of these does.  It
     # calls the first two in tasks of its own, which see to the end of what was sent.
@@ -329,7 +334,7 @@ class OrderCalls(BaseConnector):
         settings = self._config if isinstance(self._config, BrokerConfig) else BrokerConfig()
         gateway = OrderGateway(
             self._venue(),
-            journal=settings.open_journal(self._clock),
+            journal=self._journal(settings),
             account=await self._account_name(),
             policy=settings.policy(),
             rails=replace(settings.rails(), price_of=self._known_price),
@@ -340,6 +345,12 @@ class OrderCalls(BaseConnector):
         self.recovery = await gateway.start()
         self._gateway = gateway
         return gateway
+
+    def _journal(self, settings: BrokerConfig) -> Journal:
+        """The journal; to connect again is no restart, so one in memory stays the same."""
+        journal = self._memory or settings.open_journal(self._clock)
+        self._memory = journal if settings.journal is None else None
+        return journal
 
     def _known_price(self, symbol: str) -> Decimal | float | None:
         return None if self.price_of is None else self.price_of(symbol)

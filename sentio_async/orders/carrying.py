@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import ContextVar
 from typing import Any
 
 from sentio_async import errors
@@ -17,7 +18,7 @@ from sentio_async.orders.entry import Entry, Verdict
 from sentio_async.orders.handle import OrderHandle
 from sentio_async.orders.intent import Kind
 from sentio_async.orders.journal import Row, Step
-from sentio_async.orders.placement import Placement
+from sentio_async.orders.placement import Placement, never_sent
 from sentio_async.orders.policy import Late
 from sentio_async.orders.stopping import Stopper
 from sentio_async.resilience.deadline import replace_deadline
@@ -31,6 +32,7 @@ _HOW: dict[Kind, type[Placement]] = {
     Kind.REPLACE: Replacement,
     Kind.CANCEL: Cancellation,
 }
+_CARRIED: ContextVar[Entry | None] = ContextVar("sentio_async_carried", default=None)
 DRAIN = 5.0
 """How long orders that are being sent may take when the gateway is stopped, in seconds."""
 
@@ -64,6 +66,7 @@ class Carrier:
 
     async def _run(self, entry: Entry) -> None:
         task = entry.task
+        _CARRIED.set(entry)
         placement = _HOW[entry.intent.kind](self._desk, entry)
         try:
             twins = self._desk.twin_lock(entry)
@@ -156,11 +159,16 @@ class Carrier:
         try:
             return await caller
         except asyncio.CancelledError:
-            has_left = entry.needs_look or entry.is_sending
-            if not has_left and all(each.done() for each in entry.callers):
-                # Nothing can have arrived, and nobody wants it any more.
+            if not entry.needs_look and all(each.done() for each in entry.callers):
+                # Nobody wants it any more; that it is on its way already, we may hear yet.
                 entry.is_given_up = True
             raise
+
+    def check_wanted(self) -> None:
+        """Raise DeadlineExceededError in the task of an order whose callers have gone."""
+        entry = _CARRIED.get()
+        if entry is not None and entry.is_unwanted:
+            raise never_sent()
 
     def _verdict_of(self, entry: Entry) -> Any:
         if entry.step is Step.ACKED:

@@ -50,7 +50,7 @@ class Entry:
     """The venue said that it has seen the id."""
     is_told_unknown: bool = False
     is_given_up: bool = False
-    """It was never sent, and must not be any more."""
+    """Nobody waits for it any more who could be told that it was sent."""
     refusal: errors.ConnectorError | None = None
     """A later try was refused, which does not prove that an earlier one was."""
     cause: errors.ConnectorError | None = None
@@ -91,6 +91,11 @@ class Entry:
     def needs_look(self) -> bool:
         """It may live."""
         return self.is_ambiguous or self.is_proved
+
+    @property
+    def is_unwanted(self) -> bool:
+        """It must not be sent any more; what may live already is another matter."""
+        return self.is_given_up and not self.needs_look
 
     def tell(self, order: Order | None) -> None:
         """Let those go who wait for it."""

@@ -310,9 +310,13 @@ class OrderGateway:
         """Why trading is halted; None when it is not."""
         return self._desk.journal.halted()
 
-    def check_halt(self) -> None:
-        """Raise TradingHaltedError when trading is halted."""
+    def check_turn(self) -> None:
+        """Raise an error when what is being sent must not leave now; for the task that sends it.
+
+        TradingHaltedError when trading is halted, DeadlineExceededError when nobody wants it.
+        """
         self._stopper.check()
+        self._carrier.check_wanted()
 
     async def halt(self, reason: str) -> None:
         """Refuse new orders, also after a restart, and cancel what is open."""

@@ -20,7 +20,7 @@ from sentio_async.orders.intent import entered_at, is_instrument_id, is_same, lo
 from sentio_async.orders.journal import Row, Step
 from sentio_async.orders.venue import BrokerClass
 
-__all__ = ["Placement", "may_have_arrived", "was_not_taken"]
+__all__ = ["Placement", "may_have_arrived", "never_sent", "was_not_taken"]
 
 
 def may_have_arrived(error: errors.ConnectorError) -> bool:
@@ -88,9 +88,9 @@ class Placement:
     async def send(self) -> Verdict | None:
         """Send it once; None when that has not brought the end."""
         entry, desk = self.entry, self.desk
-        problem = self._why_not(entry.is_given_up) or await self._write_sent()
+        problem = self._why_not(entry.is_unwanted) or await self._write_sent()
         # Writing takes time: its caller may have gone, or trading have been halted meanwhile.
-        is_unwanted = entry.is_given_up or entry.is_told_unknown or self._is_stale()
+        is_unwanted = entry.is_unwanted or entry.is_told_unknown or self._is_stale()
         problem = problem or self._why_not(is_unwanted)
         if problem is not None:
             return None if entry.needs_look else Verdict(Step.NOT_PLACED, error=problem)
@@ -115,7 +115,7 @@ class Placement:
         halted = self.desk.journal.halted()
         if halted is not None:
             return errors.TradingHaltedError(f"trading is halted: {halted}")
-        return _never_sent() if is_unwanted else None
+        return never_sent() if is_unwanted else None
 
     def _is_stale(self) -> bool:
         """Its time is over by the clock on the wall: a machine that sleeps stops the loop's."""
@@ -303,5 +303,6 @@ class Placement:
         return Verdict(Step.NOT_PLACED, error=error)
 
 
-def _never_sent() -> errors.DeadlineExceededError:
+def never_sent() -> errors.DeadlineExceededError:
+    """Its time is over, or nobody waits for it, before anything of it has left."""
     return errors.DeadlineExceededError("no time left to send it", outcome=Outcome.NOT_SENT)

@@ -147,7 +147,7 @@ async def test_without_connect_nothing_is_halted_open_or_known(desk):
     assert desk.trading_halted is None
     assert desk.open_intents == []
     assert not desk.hears_of_orders
-    desk._check_halt()
+    desk._check_turn()
     desk._heard(an_order())
 
 
@@ -182,7 +182,7 @@ async def test_a_fill_of_more_than_was_wanted_halts_whoever_tells_of_it(desk):
 
         assert "11" in desk.trading_halted
         with pytest.raises(errors.TradingHaltedError):
-            desk._check_halt()
+            desk._check_turn()
 
 
 async def test_an_order_that_was_followed_is_not_held_on_to(desk):

@@ -98,6 +98,41 @@ async def test_nothing_that_waits_for_its_turn_is_sent_once_trading_is_halted(ex
         assert len(there) == 2
 
 
+async def test_who_leaves_while_an_order_waits_for_its_turn_takes_it_back(exchange):
+    async with connected(exchange, max_in_flight=1) as broker:
+        exchange.add_fault(fault(kind="delay", delay=0.5, times=1))
+        first = asyncio.ensure_future(broker.place_order("AAPL", 1, "buy"))
+        await asyncio.sleep(0.1)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await broker.place_order("AAPL", 2, "buy", intent_key="second")
+        await first
+        await broker.get_account()
+
+        assert [each.qty for each in await broker.get_orders(status="all")] == [1]
+        assert (await broker.place_order("AAPL", 2, "buy", intent_key="second")).qty == 2
+
+
+async def test_to_connect_again_is_no_restart(exchange):
+    broker = connected(exchange, timeouts={"total": 0.3})
+    same = {"symbol": "AAPL", "qty": 1, "side": "buy", "intent_key": "k"}
+    async with broker:
+        exchange.add_fault(fault(kind="silence_after", delay=1.0, times=1))
+        finding = FaultRule(kind="status", status=503, path="/v2/orders:by_client_order_id")
+        exchange.add_fault(finding)
+        with pytest.raises(errors.OrderOutcomeUnknownError):
+            await broker.place_order(**same)
+        await broker.halt_trading("drawdown")
+    exchange.clear_faults()
+
+    async with broker:
+        (found,) = broker.recovery.placed
+        assert broker.trading_halted == "drawdown"
+        assert (await broker.place_order(**same)).id == found.id
+        with pytest.raises(errors.TradingHaltedError):
+            await broker.place_order("AAPL", 1, "buy")
+
+
 async def test_an_order_on_its_way_when_the_broker_is_closed_is_unknown_and_found(
     exchange, tmp_path, monkeypatch
 ):

@@ -212,7 +212,7 @@ async def test_nothing_is_sent_when_trading_is_halted_while_it_is_written_down(s
     assert venue.sent() == []
     assert journal.rows[-1].step is Step.NOT_PLACED
     with pytest.raises(errors.TradingHaltedError):
-        gateway.check_halt()
+        gateway.check_turn()
 
 
 async def test_the_journal_is_closed_when_nothing_runs_any_more():

@@ -121,6 +121,27 @@ async def test_a_caller_that_leaves_between_two_tries_takes_the_order_back(start
     assert gateway.open == []
 
 
+async def test_a_caller_that_leaves_an_order_on_its_way_does_not_take_it_back(started):
+    venue, journal = ScriptedVenue(), MemoryJournal()
+    gateway = await started(venue, journal)
+
+    async def on_its_way(order):
+        gateway.check_turn()
+        await asyncio.sleep(1)
+        raise unknown()
+
+    place, venue.place = venue.place, on_its_way
+    submitting = asyncio.ensure_future(gateway.submit(an_order()))
+    await asyncio.sleep(0.5)
+    submitting.cancel()
+    await asyncio.sleep(0.1)
+    venue.place = place
+    await asyncio.sleep(5)
+
+    # Sent again under its id, which finds out what became of the first.
+    assert journal.rows[-1].step is Step.ACKED
+
+
 async def test_nothing_is_sent_by_a_machine_that_has_slept(started):
     clock, venue = JumpingClock(), ScriptedVenue(BrokerClass.UNIQUE, not_sent())
     gateway = await started(venue, clock=clock)
