@@ -204,9 +204,10 @@ class EmailNotifier(NotificationConnector):
         operation: str,
         timeout: float | None,
         is_repeatable: bool,
+        cost: int = 1,
     ) -> errors.ConnectorError | None:
         """Run it through the pipeline; the error that ended it, or None."""
-        work = Work(connector=self.name, operation=operation, repeatable=is_repeatable)
+        work = Work(connector=self.name, operation=operation, repeatable=is_repeatable, cost=cost)
         total = self._config.timeouts.total if timeout is None else timeout
         deadline = self._clock.time() + total
         try:
@@ -256,7 +257,8 @@ class EmailNotifier(NotificationConnector):
 
         timeouts = self._config.timeouts
         limit = min(timeouts.total, timeouts.connect + timeouts.read)
-        error = await self._run(attempt, "check", limit, is_repeatable=True)
+        # A quota is of messages: a check a minute would use up a day's.
+        error = await self._run(attempt, "check", limit, is_repeatable=True, cost=0)
         if error is not None:
             raise error
         return None

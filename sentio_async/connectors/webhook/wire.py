@@ -275,7 +275,8 @@ def post_to_slack(body: Json, id: str) -> Parts:
     accepts=tuple(range(200, 500)),
     decode=_text_of,
     authenticated=False,
+    cost=0,
 )
 def knock() -> Parts:
-    """Whether anybody is there: any answer will do, and no message is sent."""
+    """Whether anybody is there: any answer will do, and no message is sent or counted."""
     return Parts()

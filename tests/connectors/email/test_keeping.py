@@ -11,6 +11,7 @@ from sentio_async.clock import SystemClock
 from sentio_async.connectors.email.notifier import EmailNotifier
 from sentio_async.events import BreakerChanged
 from sentio_async.models import Delivery
+from sentio_async.models.health import HealthStatus
 from sentio_async.sim.faults import FaultRule
 
 
@@ -241,6 +242,17 @@ async def test_a_quota_is_of_one_server_and_user():
 
         assert (await tell(other)).is_delivered
         assert len(server.messages) == 2
+
+
+async def test_a_quota_is_of_messages_and_not_of_health_checks():
+    async with Scripted() as server, notifier(server, requests_per_day=1) as mail:
+        for _ in range(3):
+            assert (await mail.health_check()).status is HealthStatus.HEALTHY
+        assert (await tell(mail)).is_delivered
+        with pytest.raises(errors.RateLimitError):
+            await tell(mail)
+
+        assert (await mail.health_check()).status is HealthStatus.HEALTHY
 
 
 async def test_connectors_to_one_server_and_user_know_of_each_others_failures():

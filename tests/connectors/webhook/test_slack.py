@@ -7,6 +7,7 @@ import pytest
 from sentio_async import errors
 from sentio_async.connectors.webhook.notifier import WebhookNotifier
 from sentio_async.errors import Outcome
+from sentio_async.models.health import HealthStatus
 from sentio_async.sim.faults import FaultRule
 
 pytestmark = pytest.mark.exchange(venues=("webhook",))
@@ -80,8 +81,9 @@ async def test_slack_is_not_told_more_than_it_takes(exchange):
     async with notifier(exchange) as hook:
         with pytest.raises(errors.RateLimitError) as caught:
             for number in range(61):
+                assert (await hook.health_check()).status is HealthStatus.HEALTHY
                 await hook.send_notification(None, "s", str(number), timeout=0.5)
 
     assert caught.value.outcome is Outcome.NOT_SENT
     assert caught.value.retry_after > 50
-    assert len(exchange.hooks) == 59  # and one to see that somebody is there
+    assert len(exchange.hooks) == 60
