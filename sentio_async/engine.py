@@ -148,7 +148,7 @@ class TradingEngine:
 
     async def _let_decide(self, strategy: Strategy, cycle: Cycle) -> None:
         try:
-            wanted = list(await strategy.decide(cycle.quotes, self._desk))
+            wanted = _orders(await strategy.decide(cycle.quotes, self._desk))
         except Exception as exc:
             log.exception("strategy %s failed to decide", strategy.name)
             cycle.failures[strategy.name] = exc
@@ -187,6 +187,8 @@ class TradingEngine:
             await self._notifier.send_trade_notification(notice, event_id=order.client_order_id)
         except errors.ConnectorError as exc:
             log.warning("trade of %s was not announced: %s", order.symbol, exc)
+        except Exception:
+            log.exception("trade of %s was not announced", order.symbol)
 
     async def _pause(self, seconds: float) -> None:
         if seconds <= 0:
@@ -200,3 +202,12 @@ class TradingEngine:
             for task in (sleeping, stopping):
                 task.cancel()
             await asyncio.gather(sleeping, stopping, return_exceptions=True)
+
+
+def _orders(wanted: Iterable[OrderRequest]) -> list[OrderRequest]:
+    """What a strategy wants; raises TypeError for anything that is no order, before one is placed."""
+    orders = list(wanted)
+    for order in orders:
+        if not isinstance(order, OrderRequest):
+            raise TypeError(f"decide: an OrderRequest is needed, not {order!r}")
+    return orders

@@ -125,6 +125,20 @@ async def test_a_strategy_that_fails_costs_the_others_nothing():
     assert isinstance(cycle.failures["bad"], ZeroDivisionError)
 
 
+@pytest.mark.parametrize("wanted", [[None], ["SPY"], 5, None])
+async def test_a_strategy_that_wants_no_orders_costs_the_others_nothing(wanted):
+    class Odd(Buys):
+        async def decide(self, quotes, desk):
+            good = await super().decide(quotes, desk)
+            return [*good, *wanted] if isinstance(wanted, list) else wanted
+
+    venue = Venue()
+    cycle = await engine_of(venue, Odd("odd", "SPY"), Buys("good", "AAPL")).run_once()
+
+    assert venue.placed == ["AAPL"]
+    assert isinstance(cycle.failures["odd"], TypeError)
+
+
 async def test_an_order_that_is_refused_costs_the_next_nothing():
     venue = Venue()
     venue.fails["AAPL"] = refused = errors.OrderRejectedError("no")
@@ -213,9 +227,10 @@ async def test_nobody_need_be_told():
     assert len((await engine.run_once()).orders) == 1
 
 
-async def test_a_trade_that_cannot_be_told_is_a_trade():
+@pytest.mark.parametrize("failure", [errors.ServerError("mail is down"), KeyError("a mistake")])
+async def test_a_trade_that_cannot_be_told_is_a_trade(failure):
     venue = Venue()
-    venue.fails["notice"] = errors.ServerError("mail is down")
+    venue.fails["notice"] = failure
     cycle = await engine_of(venue, Buys("a", "AAPL", "MSFT")).run_once()
 
     assert venue.placed == ["AAPL", "MSFT"]
