@@ -205,7 +205,7 @@ class TradingEngine:
 
 
 def _orders(wanted: Iterable[OrderRequest]) -> list[OrderRequest]:
-    """What a strategy wants; raises TypeError for anything that is no order, before one is placed."""
+    """What a strategy wants; raises TypeError if any of it is no order, so that none is placed."""
     orders = list(wanted)
     for order in orders:
         if not isinstance(order, OrderRequest):
