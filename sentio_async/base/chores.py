@@ -22,7 +22,8 @@ _log = logging.getLogger("sentio_async")
 class Chores:
     """One task for each; a failure ends none of them, and is told until it goes well again."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._name = name
         self._clock = clock
         self._wanted: list[tuple[float, Chore]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,7 +56,7 @@ class Chores:
             except errors.ConnectorError as exc:
                 self._problems[chore] = f"{type(exc).__name__}: {exc}"
             except Exception as exc:  # noqa: BLE001 (a vendor's mistake must not end it)
-                _log.exception("a chore failed in an unexpected way")
+                _log.exception("%s: a chore failed in an unexpected way", self._name)
                 self._problems[chore] = f"{type(exc).__name__}, see the log"
 
     def end(self) -> set[asyncio.Task[None]]:

@@ -126,7 +126,7 @@ class BaseConnector:
         self._config = load_config(self.Config, config)
         self._resources = resources or Resources(client=client, listeners=listeners, clock=clock)
         self._clock = self._resources.clock
-        self._chores = Chores(self._clock)
+        self._chores = Chores(self.name, self._clock)
         self._sessions: list[Session] = []
         self._connected_at: datetime | None = None
         self._connecting: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None

@@ -118,7 +118,7 @@ async def test_a_connect_that_fails_begins_nothing(clock):
 async def test_a_chore_that_fails_goes_on_and_is_told_until_it_goes_well(
     clock, failure, reason, caplog
 ):
-    async with Keeper(clock=clock) as keeper:
+    async with Keeper({"name": "keeper"}, clock=clock) as keeper:
         keeper.failure = failure
         await clock.pass_time()
         degraded = await keeper.health_check()
@@ -130,7 +130,7 @@ async def test_a_chore_that_fails_goes_on_and_is_told_until_it_goes_well(
     assert degraded.reason.startswith(reason)
     assert healthy.status == "healthy"
     assert keeper.done.count("tickle") == 2
-    assert ("Traceback" in caplog.text) is isinstance(failure, KeyError)
+    assert ("keeper: a chore failed" in caplog.text) is isinstance(failure, KeyError)
 
 
 async def test_one_that_disconnects_its_own_connector_does_so_to_the_end(clock):
