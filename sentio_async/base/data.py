@@ -43,6 +43,8 @@ class DataProviderConnector(BaseConnector):
     role: ClassVar[Role] = Role.DATA
     bar_channels: ClassVar[tuple[str, ...]] = ("bars",)
     """The channels of minute bars, and of those that are told again."""
+    bar_feed: str | None = None
+    """Where bars come from by the settings, if these say so; a folder of bars has one feed."""
 
     async def get_quote(self, symbol: str, *, max_age: float | None = None) -> Quote:
         """The best bid and offer now.
@@ -169,7 +171,12 @@ class DataProviderConnector(BaseConnector):
             clock=self._clock,
         )
         request = HistoryRequest(
-            provider=self.vendor, timeframe=timeframe, start=start, end=end, options=options
+            provider=self.vendor,
+            timeframe=timeframe,
+            start=start,
+            end=end,
+            options=options,
+            feed=self.bar_feed,
         )
         wanted = [symbol for symbol, refusal in asked.items() if refusal is None]
         stored = dict((await download.run(self, request, wanted)).items())

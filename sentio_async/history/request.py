@@ -34,6 +34,8 @@ class HistoryRequest:
     start: datetime | date
     end: datetime | date | None
     options: Mapping[str, Any] = field(default_factory=dict)
+    feed: str | None = None
+    """Where bars come from by the settings, if these say so."""
 
     def __post_init__(self) -> None:
         refused = [name for name in _REFUSED if self.options.get(name) is not None]
@@ -91,6 +93,7 @@ class HistoryRequest:
             "timeframe": self.timeframe,
             "start": _write_moment(self.start),
             "end": _write_moment(self.end),
+            "feed": self.feed,
             "options": plain,
         }
 

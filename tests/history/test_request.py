@@ -35,6 +35,7 @@ def test_it_is_written_down_for_people_to_read(tmp_path):
         "timeframe": "1Min",
         "start": "2024-01-02T00:00:00+00:00",
         "end": "2024-03-02T00:00:00+00:00",
+        "feed": None,
         "options": {"adjustment": "all"},
     }
     assert [place.name for place in tmp_path.iterdir()] == ["_download.json"]

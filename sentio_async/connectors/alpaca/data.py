@@ -81,6 +81,7 @@ class AlpacaData(AlpacaLatest):
 
     def _set_up(self) -> None:
         settings = self._config
+        self.bar_feed = settings.feed
         self._options_feed = settings.options_feed
         self._sources = Sources(stocks=settings.feed, options=settings.options_feed)
         self._location = self._sources.crypto

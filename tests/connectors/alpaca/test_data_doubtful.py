@@ -127,3 +127,21 @@ async def test_a_text_or_nothing_is_no_list_of_symbols(data, alpaca, name):
             asked(bad)
     assert [each async for each in asked(None)] == []
     assert "symbols" not in everything.calls.last.request.url.params
+
+
+async def test_a_folder_of_bars_is_not_gone_on_with_from_another_feed(alpaca, tmp_path):
+    pytest.importorskip("pyarrow")
+    alpaca.get("/v2/stocks/KO/bars").respond(json={"symbol": "KO", "bars": [a_bar()]})
+    span = {"start": DAY, "end": date(2026, 3, 3)}
+
+    async def store(**settings):
+        keys = {"api_key": "PKTEST", "api_secret": "secret", "retry_attempts": 1}
+        async with httpx.AsyncClient() as client:
+            data = AlpacaData({**keys, **settings}, client=client)
+            return await data.download_bars(["KO"], "1Min", tmp_path, **span)
+
+    assert (await store(feed="iex"))["KO"].rows == 1
+    assert (await store(feed="iex"))["KO"].rows == 1
+    for other in ({"feed": "sip"}, {}):
+        with pytest.raises(errors.InvalidRequestError, match="was begun with feed 'iex'"):
+            await store(**other)
