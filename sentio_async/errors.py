@@ -369,6 +369,13 @@ class RateLimitError(APIError):
 
 
 class ServerError(APIError):
-    """5xx: the vendor failed, perhaps after it did what was asked."""
+    """5xx: the vendor failed, perhaps after it did what was asked.
+
+    ``retry_after`` is in seconds, where it says when to ask again.
+    """
 
     default_outcome = Outcome.UNKNOWN
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **known: Any) -> None:
+        super().__init__(message, **known)
+        self.retry_after = retry_after

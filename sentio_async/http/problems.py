@@ -35,6 +35,7 @@ E = TypeVar("E", bound=BaseException)
 _MOST_OF_A_BODY = 2048
 _MOST_OF_A_PAGE = 65_536
 _MOST_OF_A_MESSAGE = 1000
+_WHEN = ("date", "retry-after", "retry-after-ms")
 _DEEPEST = 8
 _READ_FIELDS = ("field", "word")
 _REQUEST_IDS = ("x-request-id", "apca-request-id", "request-id")
@@ -269,6 +270,10 @@ def from_problem(
         known["retry_after"] = asked(now) if callable(asked) else asked
         scope = answer.headers.get("x-ratelimit-scope")
         known["scope"] = scope and redactor.scrub(scope)
+    if issubclass(kind, errors.ServerError):
+        # Nothing else: the reset of a quota says nothing of when a broken server is whole.
+        told = {name: answer.headers.get(name, "") for name in _WHEN}
+        known["retry_after"] = retry_after_from(told, now=now)
     return kind(_one_line(redactor.scrub(problem.message)), **known)
 
 

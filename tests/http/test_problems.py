@@ -273,6 +273,15 @@ def test_a_quotas_end_is_the_vendors_own_word_or_the_headers():
     assert reckoned.retry_after == 30.5
 
 
+def test_a_broken_server_says_when_to_ask_again_by_retry_after_alone():
+    now, later = (f"Tue, 10 Mar 2026 15:00:0{second} GMT" for second in (0, 5))
+
+    assert refused(Problem("down"), 503, retry_after="9").retry_after == 9.0
+    assert refused(Problem("down"), 502, date=now, retry_after=later).retry_after == 5.0
+    assert refused(Problem("down"), 500, x_ratelimit_reset="1900000000").retry_after is None
+    assert refused(Problem("down"), 500, retry_after="soon").retry_after is None
+
+
 def test_long_words_are_cut_and_lines_made_one():
     error = refused(Problem("a\r\n\x1b[31m" + "b" * 5000), body=b"x" * 5000, x_request_id="i" * 300)
 

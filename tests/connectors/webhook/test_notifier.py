@@ -158,6 +158,17 @@ async def test_a_throttled_message_waits_as_long_as_it_is_told(exchange):
     assert caught.value.retry_after == 3600
 
 
+async def test_a_receiver_that_is_down_for_long_is_not_asked_again_before(exchange):
+    exchange.add_fault(fault("status", status=503, headers={"retry-after": "3600"}))
+
+    async with notifier(exchange) as hook:
+        with pytest.raises(errors.ServerError) as caught:
+            await hook.send_notification(None, "s", "m")
+
+    assert (caught.value.retry_after, len(caught.value.attempts)) == (3600, 1)
+    assert pickle.loads(pickle.dumps(caught.value)).retry_after == 3600
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "words"),
     [
