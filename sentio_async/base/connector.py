@@ -128,6 +128,7 @@ class BaseConnector:
         self._clock = self._resources.clock
         self._chores = Chores(self.name, self._clock)
         self._sessions: list[Session] = []
+        self._main: Session | None = None
         self._connected_at: datetime | None = None
         self._connecting: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         # Late answers may still be logged after disconnect, so they stay hidden until the end.
@@ -142,10 +143,12 @@ class BaseConnector:
         buckets: Mapping[str, Sequence[Window]] | None = None,
         credential: str = "",
         has_orders: bool | None = None,
+        is_main: bool = True,
     ) -> Session:
         """A session to one host of the vendor; ``credential`` tells whose quota it uses.
 
         A host that takes orders keeps a slot of its quota for them; if None, those of brokers do.
+        One that is there for something else, such as the login, is none of the main ones.
         """
         try:
             check_url(base_url, allow_plain_http=self._config.allow_plain_http)
@@ -159,9 +162,11 @@ class BaseConnector:
             resources=self._resources,
             buckets=buckets,
             credential=credential,
-            has_orders=self.role is Role.BROKER if has_orders is None else has_orders,
+            has_orders=is_main and self.role is Role.BROKER if has_orders is None else has_orders,
         )
         self._sessions.append(session)
+        if is_main and self._main is None:
+            self._main = session
         return session
 
     def _shared(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -228,8 +233,8 @@ class BaseConnector:
         ``connect`` has opened one, which is enough for calls one after the other.  They close
         when they have had nothing to do for half a minute.
         """
-        for session in self._sessions[:1]:
-            await session.warm(connections)
+        if self._main is not None:
+            await self._main.warm(connections)
 
     async def disconnect(self) -> None:
         """Let go of what ``connect`` and calls without it took; a second call does nothing.

@@ -112,3 +112,26 @@ def test_a_session_to_where_keys_must_not_go_is_a_mistake_in_the_settings(url):
 
     with pytest.raises(errors.ConfigurationError, match=r"desk: .*(https|URL)"):
         Elsewhere({"name": "desk"})
+
+
+async def test_a_burst_is_made_ready_for_at_the_main_host_and_not_at_the_login():
+    asked = []
+
+    class Warm:
+        def __init__(self, name):
+            self.name = name
+
+        async def __call__(self, connections):
+            asked.append((self.name, connections))
+
+    class WithLogin(Toy):
+        def _set_up(self):
+            for name in ("login", "main", "other"):
+                session = self._open_session(
+                    f"https://{name}.test", auth=NoAuth(), is_main=name != "login"
+                )
+                session.warm = Warm(name)
+
+    await WithLogin().warm(3)
+
+    assert asked == [("main", 3)]
