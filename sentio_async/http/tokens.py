@@ -143,7 +143,8 @@ class TokenAuth:
 
     async def _next(self, last: Token | None) -> Token:
         if self._refused is not None and self._refused[0] == last:
-            raise self._refused[1]
+            # Without the frames of before: each time that it is raised would add some.
+            raise self._refused[1].with_traceback(None)
         try:
             return await self._renew(last)
         except errors.ConnectorError as exc:

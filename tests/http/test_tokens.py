@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import traceback
 
 import httpx
 import pytest
@@ -150,6 +151,21 @@ async def test_a_new_login_in_the_store_ends_the_refusals(vendor):
 
     assert vendor.orders == [2]
     assert vendor.given == 0
+
+
+async def test_a_refusal_that_is_told_all_day_does_not_grow(vendor):
+    auth = vendor.auth(token=vendor.first())
+    session = vendor.session(auth)
+    vendor.revoke()
+    vendor.refresh = "refresh-of-a-new-login"
+    frames = []
+    for n in range(20):
+        with pytest.raises(errors.AuthenticationError):
+            await session.send(write_once(n))
+        _, refusal = auth._refused
+        frames.append(len(list(traceback.walk_tb(refusal.__traceback__))))
+
+    assert len(set(frames[1:])) == 1
 
 
 async def test_the_login_of_a_stream_gets_a_token_that_will_do(vendor):
