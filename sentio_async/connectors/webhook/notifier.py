@@ -18,6 +18,7 @@ from sentio_async.connectors.webhook.recipients import Recipients
 from sentio_async.connectors.webhook.wire import (
     aimed_at,
     knock,
+    longest_text,
     notice_body,
     post_notice,
     post_to_slack,
@@ -126,8 +127,11 @@ class WebhookNotifier(NotificationConnector):
         if tuple(attachments):
             self._unsupported(Capability.ATTACHMENTS)
         urls, names = _sorted_out(recipient)
+        targets = [self._guarded_target(url) for url in urls]
+        if names or not urls:
+            targets.append(self._configured_target())
         if self._config.format is BodyFormat.SLACK:
-            body = slack_body(subject, message)
+            body = _told_in_a_room(subject, message, targets)
         else:
             body = notice_body(
                 more.get("type", "notification"),
@@ -138,9 +142,6 @@ class WebhookNotifier(NotificationConnector):
                 recipients=names,
                 details=dict(more.get("details", {})),
             )
-        targets = [self._guarded_target(url) for url in urls]
-        if names or not urls:
-            targets.append(self._configured_target())
         return await self._post(body, targets, event_id, more.get("timeout"))
 
     async def send_alert(
@@ -168,11 +169,12 @@ class WebhookNotifier(NotificationConnector):
     ) -> Receipt:
         """Post a trade, member by member; its type is ``trade``."""
         notice = trade if isinstance(trade, TradeNotice) else trade_of(trade)
+        targets = [self._configured_target()]
         if self._config.format is BodyFormat.SLACK:
-            body = slack_body(subject_of(notice), text_of(notice))
+            body = _told_in_a_room(subject_of(notice), text_of(notice), targets)
         else:
             body = trade_body(self._clock.utcnow(), notice)
-        return await self._post(body, [self._configured_target()], event_id, None)
+        return await self._post(body, targets, event_id, None)
 
     def _configured_target(self) -> _Target:
         if self._own is None:
@@ -243,6 +245,11 @@ class WebhookNotifier(NotificationConnector):
 
     async def _close(self) -> None:
         await self._recipients.close()
+
+
+def _told_in_a_room(subject: str, message: str, targets: Iterable[_Target]) -> Json:
+    """A text that each of the rooms takes."""
+    return slack_body(subject, message, most=min(longest_text(each.url) for each in targets))
 
 
 def _sorted_out(recipient: str | Iterable[str] | None) -> tuple[list[str], list[str]]:

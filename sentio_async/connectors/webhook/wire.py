@@ -29,6 +29,7 @@ __all__ = [
     "aimed_at",
     "check_header",
     "knock",
+    "longest_text",
     "notice_body",
     "post_notice",
     "post_to_slack",
@@ -43,6 +44,7 @@ __all__ = [
 PREFIX = "whsec_"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _LONGEST_SLACK_TEXT = 4000
+_LONGEST_DISCORD_TEXT = 2000
 _CUT = "… (cut)"
 # Mattermost: "@name"; Discord: these two words, wherever they are.
 _CALL = re.compile(r"(?i)@(?=everyone|here|(?:channel|all)\b)|(?<!\w)@(?=\w)")
@@ -110,9 +112,14 @@ def slack_text(text: str) -> str:
     return whole.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def slack_body(subject: str, message: str) -> Json:
+def longest_text(url: str) -> int:
+    """How many characters a chat room takes at once; Discord's have ``/slack`` at the end."""
+    return _LONGEST_DISCORD_TEXT if urlsplit(url).path.endswith("/slack") else _LONGEST_SLACK_TEXT
+
+
+def slack_body(subject: str, message: str, *, most: int = _LONGEST_SLACK_TEXT) -> Json:
     """A message with its subject in bold; cut before it is escaped, never after."""
-    room = _LONGEST_SLACK_TEXT - len(subject[:200]) - 3
+    room = most - len(subject[:200]) - 3
     if len(message) > room:
         message = message[: room - len(_CUT)] + _CUT
     # An asterisk would end the bold; the look-alike does not.

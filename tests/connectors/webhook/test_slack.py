@@ -54,6 +54,14 @@ async def test_a_text_from_outside_calls_nobody_in_any_room(exchange, text):
     assert not re.search(r"@\w", shown)
 
 
+async def test_discord_is_told_half_as_much(exchange):
+    async with notifier(exchange) as hook:
+        await hook.send_notification(None, "s", "m" * 10_000)
+        await hook.send_trade_notification({**TRADE, "details": {"why": "m" * 10_000}})
+
+    assert [len(got.json["text"]) for got in exchange.hooks] == [2000, 2000]
+
+
 @pytest.mark.parametrize("text", ["10 AAPL @ 187.20", "write to ada@x.test", "@"])
 async def test_what_calls_nobody_is_left_as_it_is(exchange, text):
     async with notifier(exchange) as hook:

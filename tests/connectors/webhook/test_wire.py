@@ -190,6 +190,21 @@ def test_slack_text_is_cut_before_it_is_escaped():
 
 
 @pytest.mark.parametrize(
+    ("url", "most"),
+    [
+        ("https://hooks.slack.com/services/T0/B0/x", 4000),
+        ("https://discord.com/api/webhooks/1/x/slack", 2000),
+        ("https://discord.com/api/webhooks/1/x/slack?thread_id=2", 2000),
+    ],
+)
+def test_a_room_is_told_no_more_than_it_takes_at_once(url, most):
+    told = wire.slack_body("s", "m" * 10_000, most=wire.longest_text(url))["text"]
+
+    assert len(told) == most
+    assert told.endswith("… (cut)")
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("X-A: b\r\nHost", "x"),
