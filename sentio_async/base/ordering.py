@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
@@ -19,34 +19,18 @@ from sentio_async.http.session import Session
 from sentio_async.models.page import Rows
 from sentio_async.models.trading import CancelResult, Order, OrderChange, OrderRequest, Position
 from sentio_async.models.words import OrderSide, OrderStatus, OrderType, TimeInForce
+from sentio_async.orders.ending import outlast
 from sentio_async.orders.gateway import OpenIntent, OrderGateway, RecoveryReport
 from sentio_async.orders.journal import Journal
 from sentio_async.orders.rails import PriceOf
 from sentio_async.orders.settings import BrokerConfig
 from sentio_async.orders.tracker import OrderChanged, OrderTracker
-from sentio_async.orders.venue import BrokerClass
+from sentio_async.orders.venue import Asked, BrokerClass, CallsVenue
 
 __all__ = ["Number", "OrderCalls"]
 
 Number = Decimal | int | str | float
 T = TypeVar("T")
-
-
-Asked = Coroutine[Any, Any, T]
-
-
-@dataclass(slots=True)
-class _Venue:
-    """This broker as the gateway sees it."""
-
-    broker_class: BrokerClass
-    place: Callable[[OrderRequest], Asked[Order]]
-    find: Callable[[str], Asked[Order | None]]
-    recent: Callable[..., Asked[Sequence[Order]]]
-    cancel: Callable[[str], Asked[None]]
-    replace: Callable[[str, OrderChange], Asked[Order]]
-    cancel_all: Callable[[], Asked[Any]]
-    positions: Callable[[], Asked[Sequence[Position]]]
 
 
 class OrderCalls(BaseConnector):
@@ -65,6 +49,7 @@ class OrderCalls(BaseConnector):
     _trackers: frozenset[OrderTracker] = frozenset()
     _gateway: OrderGateway | None = None
     _starting: asyncio.Task[OrderGateway] | None = None
+    _waiting = 0
     _memory: Journal | None = None
 
     async def place_order(
@@ -317,8 +302,15 @@ class OrderCalls(BaseConnector):
             return gateway
         if self._starting is None or self._starting.done():
             self._starting = asyncio.create_task(self._start_or_say())
-        # A caller that leaves stops nobody else from waiting for the same start.
-        return await asyncio.shield(self._starting)
+        starting = self._starting
+        self._waiting += 1
+        try:
+            # A caller that leaves stops nobody else from waiting for the same start.
+            return await asyncio.shield(starting)
+        finally:
+            self._waiting -= 1
+            if not self._waiting and not starting.done():
+                await self._stop_starting()
 
     async def _start_or_say(self) -> OrderGateway:
         try:
@@ -355,8 +347,8 @@ class OrderCalls(BaseConnector):
     def _known_price(self, symbol: str) -> Decimal | float | None:
         return None if self.price_of is None else self.price_of(symbol)
 
-    def _venue(self) -> _Venue:
-        return _Venue(
+    def _venue(self) -> CallsVenue:
+        return CallsVenue(
             self.broker_class,
             self._place_order,
             self._find_order,
@@ -372,14 +364,19 @@ class OrderCalls(BaseConnector):
             self._gateway.observe(order)
 
     async def _close(self) -> None:
+        try:
+            await self._stop_starting()
+        finally:
+            gateway, self._gateway = self._gateway, None
+            if gateway is not None:
+                await gateway.stop()
+
+    async def _stop_starting(self) -> None:
         starting, self._starting = self._starting, None
         if starting is not None and not starting.done():
             # It would hold on to the journal when nobody knows of it any more.
             starting.cancel()
-            await asyncio.wait((starting,))
-        gateway, self._gateway = self._gateway, None
-        if gateway is not None:
-            await gateway.stop()
+            await outlast(starting)
 
 
 def _validated(kind: Any, fields: dict[str, Any]) -> Any:

@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.orders import wal
+from sentio_async.orders.ending import outlast
 from sentio_async.orders.journal import Row, Step
 from sentio_async.orders.locks import Locks, lock_of
 from sentio_async.orders.rows import Record, read_row, write_row
@@ -149,18 +150,13 @@ class SqliteJournal:
 async def _seen_through(work: Callable[..., T], *given: Any) -> T:
     """What a thread gives; it has ended also when the caller is cancelled."""
     working = asyncio.get_running_loop().run_in_executor(None, work, *given)
-    leaving: asyncio.CancelledError | None = None
-    while not working.done():
-        try:
-            await asyncio.wait((working,))
-        except asyncio.CancelledError as exc:
-            # Some cancel again at every turn of the loop, until they are heard.
-            leaving = exc
-    if leaving is None:
-        return working.result()
-    # Looked at, so that nobody complains that it was not.
-    working.exception()
-    raise leaving
+    try:
+        await outlast(working)
+    except asyncio.CancelledError:
+        # Looked at, so that nobody complains that it was not.
+        working.exception()
+        raise
+    return working.result()
 
 
 def _real(path: str | os.PathLike[str]) -> Path:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from sentio_async.models.trading import (
     CancelResult,
@@ -15,7 +16,11 @@ from sentio_async.models.trading import (
     Position,
 )
 
-__all__ = ["BrokerClass", "CancelsAll", "TellsPositions", "Venue"]
+__all__ = ["Asked", "BrokerClass", "CallsVenue", "CancelsAll", "TellsPositions", "Venue"]
+
+T = TypeVar("T")
+
+Asked = Coroutine[Any, Any, T]
 
 
 class BrokerClass(Enum):
@@ -93,3 +98,17 @@ class TellsPositions(Protocol):
     async def positions(self) -> Sequence[Position]:
         """Every position."""
         ...
+
+
+@dataclass(slots=True)
+class CallsVenue:
+    """A broker as the gateway sees it, made of that broker's own calls."""
+
+    broker_class: BrokerClass
+    place: Callable[[OrderRequest], Asked[Order]]
+    find: Callable[[str], Asked[Order | None]]
+    recent: Callable[..., Asked[Sequence[Order]]]
+    cancel: Callable[[str], Asked[None]]
+    replace: Callable[[str, OrderChange], Asked[Order]]
+    cancel_all: Callable[[], Asked[Any]]
+    positions: Callable[[], Asked[Sequence[Position]]]

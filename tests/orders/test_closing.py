@@ -7,6 +7,7 @@ import pytest
 from sentio_async import errors
 from sentio_async.connectors.alpaca.broker import AlpacaBroker
 from sentio_async.errors import Outcome
+from sentio_async.orders.ending import outlast
 from sentio_async.sim.faults import FaultRule
 
 pytestmark = pytest.mark.exchange(venues=["alpaca_trading", "alpaca_data"])
@@ -50,3 +51,82 @@ async def test_a_connector_that_is_closed_while_it_starts_lets_its_journal_go(ex
     async with asyncio.timeout(SOON), a_broker(exchange, journal) as broker:
         assert len(broker.recovery.placed) == 1
         assert len(await broker.get_orders(status="all")) == 1
+
+
+async def hammered(task):
+    """Cancelled at every turn of the loop, as by the scopes of anyio."""
+    await asyncio.sleep(0)
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
+
+
+async def is_free(exchange, journal):
+    async with asyncio.timeout(SOON), a_broker(exchange, journal):
+        return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("again_and_again", [False, True])
+async def test_a_connect_that_is_cancelled_leaves_no_lock(exchange, tmp_path, again_and_again):
+    journal = tmp_path / "orders"
+    await leave_open(exchange, journal)
+    entering = asyncio.ensure_future(a_broker(exchange, journal).__aenter__())
+    await asyncio.sleep(0.1)
+
+    if again_and_again:
+        await hammered(entering)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+
+    exchange.clear_faults()
+    assert await is_free(exchange, journal)
+
+
+@pytest.mark.slow
+async def test_who_leaves_a_start_stops_nobody_else_from_waiting_for_it(exchange, tmp_path):
+    journal = tmp_path / "orders"
+    await leave_open(exchange, journal)
+    async with a_broker(exchange, tmp_path / "other"):
+        pass
+    broker = a_broker(exchange, journal)
+    first = asyncio.ensure_future(broker.connect())
+    second = asyncio.ensure_future(broker.place_order("AAPL", 2, "buy"))
+    await asyncio.sleep(0.1)
+    first.cancel()
+    exchange.clear_faults()
+
+    assert (await asyncio.wait_for(second, SOON)).qty == 2
+    await broker.disconnect()
+
+
+async def test_a_disconnect_that_is_cancelled_again_and_again_leaves_no_lock(exchange, tmp_path):
+    journal = tmp_path / "orders"
+    broker = a_broker(exchange, journal)
+    await broker.connect()
+    async with broker.stream_order_updates() as updates:
+        await broker.place_order("AAPL", 1, "buy")
+        await anext(updates)
+
+        leaving = asyncio.ensure_future(broker.disconnect())
+        await hammered(leaving)
+
+    assert leaving.cancelled()
+    assert await is_free(exchange, journal)
+
+
+async def test_an_end_is_waited_for_however_it_comes_and_whoever_cancels():
+    async def ends(failure):
+        await asyncio.sleep(0.05)
+        if failure:
+            raise failure
+
+    await outlast(asyncio.ensure_future(ends(None)))
+    for failure in (None, KeyError()):
+        work = asyncio.ensure_future(ends(failure))
+        waiting = asyncio.ensure_future(outlast(work))
+        await asyncio.sleep(0)
+        await hammered(waiting)
+        assert waiting.cancelled()
+        assert work.exception() is failure

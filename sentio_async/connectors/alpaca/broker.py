@@ -97,8 +97,10 @@ class AlpacaBroker(AlpacaExtras):
         return self._order_stream.is_current
 
     async def _close(self) -> None:
-        await self._order_stream.aclose()
-        await super()._close()
+        try:
+            await self._order_stream.aclose()
+        finally:
+            await super()._close()
 
     async def _check(self) -> str | None:
         account = await self.get_account()
