@@ -12,7 +12,7 @@ import logging
 import math
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from enum import Enum
 from typing import Any
 
@@ -26,6 +26,8 @@ LONGEST = 60.0
 """A renewal that takes longer is given up, in seconds: others wait for it."""
 
 _log = logging.getLogger("sentio_async")
+_within: ContextVar[object] = ContextVar("sentio_async_renewal", default=None)
+"""The sign of the renewal that this code is part of, be it by way of a task of its own."""
 
 
 class Age(Enum):
@@ -49,6 +51,7 @@ class Renewal:
         """How often it was renewed: tells whose proof is the newest."""
         self._refresh = refresh
         self._task: asyncio.Task[bool] | None = None
+        self._sign = object()
 
     async def before(self, age: Age, until: float, tasks: set[asyncio.Task[Any]]) -> None:
         """See to proof of that age before it is used; raises ConnectorError, nothing being sent."""
@@ -85,7 +88,7 @@ class Renewal:
 
     def _is_ours(self) -> bool:
         """Whether it is the renewal itself that asks: it may send requests like everybody."""
-        return self._task is not None and self._task is asyncio.current_task()
+        return self._is_under_way() and _within.get() is self._sign
 
     def _begin(self, tasks: set[asyncio.Task[Any]]) -> asyncio.Task[bool]:
         """The renewal under way, or a new one; in a task that no caller can end."""
@@ -94,6 +97,8 @@ class Renewal:
             # The deadline of whoever came first is not everybody's.
             context = copy_context()
             context.run(replace_deadline, None)
+            self._sign = object()
+            context.run(_within.set, self._sign)
             # Not the loop's own way: where tasks are eager (Python 3.12), it might be done already.
             task = asyncio.Task(self._renew(), loop=loop, context=context)
             self._task = task

@@ -226,7 +226,8 @@ async def test_a_renewal_that_never_ends_is_given_up(vendor, monkeypatch, caplog
     assert caught.value.outcome is Outcome.NOT_SENT
 
 
-async def test_what_is_asked_in_order_to_renew_is_not_renewed_itself(vendor):
+@pytest.mark.parametrize("in_a_task", [False, True])
+async def test_what_is_asked_in_order_to_renew_is_not_renewed_itself(vendor, in_a_task):
     """A token's own renewal may go through the session that waits for it."""
     seen = []
 
@@ -240,8 +241,9 @@ async def test_what_is_asked_in_order_to_renew_is_not_renewed_itself(vendor):
             return Age.OVER if self.word == "old" else Age.FRESH
 
         async def refresh(self):
+            asked = session.send(thing())
             with pytest.raises(errors.AuthenticationError) as refused:
-                await session.send(thing())
+                await (asyncio.create_task(asked) if in_a_task else asked)
             seen.append(refused.value.outcome)
             self.word = vendor.access
             return True
