@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         Trade,
         TradeNotice,
     )
-    from sentio_async.resilience.breaker import circuit_breaker
+    from sentio_async.resilience.guard import circuit_breaker
     from sentio_async.resilience.hedging import hedge
     from sentio_async.resilience.retry import RetryPolicy, retry
     from sentio_async.resilience.throttle import rate_limit
@@ -119,7 +119,7 @@ _HOMES = {
     "Trade": "models",
     "TradeNotice": "models",
     "TradingEngine": "engine",
-    "circuit_breaker": "resilience.breaker",
+    "circuit_breaker": "resilience.guard",
     "hedge": "resilience.hedging",
     "rate_limit": "resilience.throttle",
     "retry": "resilience.retry",

@@ -7,7 +7,6 @@ from sentio_async.resilience.breaker import (
     BreakerStats,
     CircuitBreaker,
     Verdict,
-    circuit_breaker,
 )
 from sentio_async.resilience.bulkhead import Bulkhead
 from sentio_async.resilience.cache import SingleFlight, TTLCache
@@ -17,6 +16,7 @@ from sentio_async.resilience.deadline import (
     remaining,
     with_deadline,
 )
+from sentio_async.resilience.guard import circuit_breaker
 from sentio_async.resilience.hedging import HedgePolicy, hedge
 from sentio_async.resilience.limiter import Limiter, Limiters, Permit, Priority, Window
 from sentio_async.resilience.pipeline import LAYERS, Pipeline, Work

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any
 
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.events import BreakerChanged, Listener, tell
+from sentio_async.resilience.fusing import Gate
 from sentio_async.resilience.retry import Luck
 from sentio_async.resilience.verdict import Verdict, verdict_of
-from sentio_async.resilience.wrapping import Decorator, check_coroutine_function, name_of
 
 __all__ = [
     "BreakerPermit",
@@ -28,14 +27,11 @@ __all__ = [
     "BreakerStats",
     "CircuitBreaker",
     "Verdict",
-    "circuit_breaker",
     "verdict_of",
 ]
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 _MOST_DOUBLINGS = 60
+_OK = Verdict.OK  # Python 3.11 takes long to find a member of an enumeration
 
 
 class BreakerState(Enum):
@@ -221,7 +217,7 @@ class CircuitBreaker:
         """What became of the call; of an earlier generation, or unheard of for a lease: nothing."""
         if permit.generation != self._generation:
             return
-        if verdict is Verdict.OK and self.is_closed and self._window is None:
+        if verdict is _OK and self.is_closed and self._window is None:
             self._failures = 0  # as nearly always
             return
         if verdict is Verdict.FAIL:
@@ -232,6 +228,28 @@ class CircuitBreaker:
         elif permit in self._leases:
             self._leases.remove(permit)
             self._count_probe(verdict)
+
+    def gate(self, inside: Gate, verdict: Callable[[BaseException], Verdict]) -> Gate:
+        """``inside`` with this breaker around it; it opens as long as the breaker is closed."""
+
+        def enter(now: float) -> tuple[BreakerPermit, Any] | None:
+            # Closed, it refuses nobody: as the last that is asked, it has nothing to give back.
+            if not self.is_closed or (held := inside.enter(now)) is None:
+                return None
+            self._passed += 1
+            return self._shared, held
+
+        def failed(held: tuple[BreakerPermit, Any], error: BaseException) -> None:
+            permit, behind = held
+            inside.failed(behind, error)
+            self.release(permit, verdict(error))
+
+        def passed(held: tuple[BreakerPermit, Any]) -> None:
+            # With no failure to forget, and no window to count in, it changes nothing.
+            if self._failures or self._window is not None:
+                self.release(held[0], _OK)
+
+        return Gate(inside.function, enter, failed, passed, inside.time)
 
     def isolate(self, reason: str = "by hand") -> None:
         """Refuse every call until ``close`` or ``reset``."""
@@ -331,61 +349,3 @@ class CircuitBreaker:
                 generation=self._generation,
             )
             tell(self._listeners, event)
-
-
-@overload
-def circuit_breaker(
-    function: Callable[P, Coroutine[Any, Any, T]], /
-) -> Callable[P, Coroutine[Any, Any, T]]: ...
-
-
-@overload
-def circuit_breaker(
-    breaker: CircuitBreaker | BreakerPolicy | None = ...,
-    /,
-    *,
-    verdict: Callable[[BaseException], Verdict] = ...,
-    clock: Clock = ...,
-    listeners: Sequence[Listener] = ...,
-) -> Decorator: ...
-
-
-def circuit_breaker(
-    breaker: Any = None,
-    /,
-    *,
-    verdict: Callable[[BaseException], Verdict] = verdict_of,
-    clock: Clock = SYSTEM_CLOCK,
-    listeners: Sequence[Listener] = (),
-) -> Any:
-    """Stop calling a function whose service fails; give a CircuitBreaker to share one."""
-    if breaker is not None and not isinstance(breaker, CircuitBreaker | BreakerPolicy):
-        return circuit_breaker(verdict=verdict, clock=clock, listeners=listeners)(breaker)
-
-    def decorate(
-        function: Callable[P, Coroutine[Any, Any, T]],
-    ) -> Callable[P, Coroutine[Any, Any, T]]:
-        check_coroutine_function("circuit_breaker", function)
-        if isinstance(breaker, CircuitBreaker):
-            circuit = breaker
-        else:
-            circuit = CircuitBreaker(
-                breaker, name=name_of(function), clock=clock, listeners=listeners
-            )
-
-        acquire, release, ok = circuit.acquire, circuit.release, Verdict.OK
-
-        @wraps(function)
-        async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            permit = acquire()
-            try:
-                value = await function(*args, **kwargs)
-            except BaseException as exc:
-                release(permit, verdict(exc))
-                raise
-            release(permit, ok)
-            return value
-
-        return guarded
-
-    return decorate

@@ -24,6 +24,7 @@ from sentio_async.errors import Outcome
 from sentio_async.events import BudgetExhausted, Listener, Retrying, tell
 from sentio_async.resilience.budget import RetryBudget
 from sentio_async.resilience.deadline import DEADLINE
+from sentio_async.resilience.fusing import Gate, gate_of
 from sentio_async.resilience.repeating import RetryOn, asked_wait, may_repeat, outcome_of
 from sentio_async.resilience.retry_after import retry_after_from
 from sentio_async.resilience.wrapping import Decorator, check_coroutine_function, name_of
@@ -235,6 +236,7 @@ def announce(
 
 _override: ContextVar[RetryPolicy | Unset | None] = ContextVar("sentio_async_retry", default=UNSET)
 _DEFAULT = RetryPolicy()
+_deadline, _set_deadline = DEADLINE.get, DEADLINE.set
 
 
 @contextmanager
@@ -304,24 +306,36 @@ class _Again:
         self, function: Callable[P, Coroutine[Any, Any, T]]
     ) -> Callable[P, Coroutine[Any, Any, T]]:
         check_coroutine_function("retry", function)
+        return wraps(function)(self._around(function, gate_of(function, self.clock.time)))
+
+    def _around(
+        self, function: Callable[P, Coroutine[Any, Any, T]], gate: Gate | None
+    ) -> Callable[P, Coroutine[Any, Any, T]]:
         name, time, usual = name_of(function), self.clock.time, self.policy
         is_system = self.clock is SYSTEM_CLOCK
 
-        @wraps(function)
         async def retried(*args: P.args, **kwargs: P.kwargs) -> T:
             policy = usual if (override := _override.get()) is UNSET else override
             # A function may hide that its task was asked to end.
             task = current_task(loop := get_running_loop())
             cancelling = 0 if task is None else task.cancelling()
             started = begun = loop.time() if is_system else time()
-            until = before = DEADLINE.get()
+            until = before = _deadline()
             if policy is not None and (until is None or started + policy.max_elapsed < until):
                 until = started + policy.max_elapsed
             trial = None
             while True:
-                DEADLINE.set(until)
+                _set_deadline(until)
                 try:
-                    value = await function(*args, **kwargs)
+                    if gate is None or (held := gate.enter(begun)) is None:
+                        value = await function(*args, **kwargs)
+                        break
+                    try:
+                        value = await gate.function(*args, **kwargs)
+                    except BaseException as exc:
+                        gate.failed(held, exc)
+                        raise
+                    gate.passed(held)
                     break
                 except Exception as exc:
                     trial = trial or Trial(policy, self.repeatable, until, self.luck)
@@ -332,7 +346,7 @@ class _Again:
                         trial.give_up(exc, elapsed=time() - started)
                         raise
                 finally:
-                    DEADLINE.set(before)
+                    _set_deadline(before)
                 await self.clock.sleep(delay)
                 begun = time()
             if self.budget is not None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar, overload
 
 from sentio_async import errors
 from sentio_async.resilience.deadline import DEADLINE
+from sentio_async.resilience.fusing import Gate, put_gate
 from sentio_async.resilience.limiter import Limiter
 from sentio_async.resilience.retry_after import as_seconds
 from sentio_async.resilience.window import Permit, Priority, Window
@@ -64,10 +65,12 @@ def rate_limit(
                 permit = await limiter.acquire(cost, priority=priority, deadline=DEADLINE.get())
             try:
                 return await function(*args, **kwargs)
-            except errors.ConnectorError as exc:
+            except BaseException as exc:
                 settle(limiter, permit, exc)
                 raise
 
+        enter, failed = partial(try_acquire, cost, priority), partial(settle, limiter)
+        put_gate(limited, Gate(function, enter, failed, time=time))
         return limited
 
     return decorate
@@ -77,8 +80,10 @@ def _limiter_for(function: Callable[..., Any], limit: int, seconds: float) -> Li
     return Limiter([Window(limit, seconds)], name=name_of(function))
 
 
-def settle(limiter: Limiter, permit: Permit, error: errors.ConnectorError) -> None:
+def settle(limiter: Limiter, permit: Permit, error: BaseException) -> None:
     """Tell a limiter how a call it admitted has failed."""
+    if not isinstance(error, errors.ConnectorError):
+        return
     # Some vendors say it in an answer of status 200; without a status it is our own limit.
     if isinstance(error, errors.RateLimitError) and error.status_code is not None:
         asked = as_seconds(error.retry_after)
