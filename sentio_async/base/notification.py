@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -103,8 +104,8 @@ def trade_of(fields: Mapping[str, Any]) -> TradeNotice:
 
 def subject_of(notice: TradeNotice) -> str:
     """``BUY 100 AAPL @ 187.20``."""
-    price = "" if notice.price is None else f" @ {notice.price}"
-    return f"{notice.side.value.upper()} {notice.qty} {notice.symbol}{price}"
+    price = "" if notice.price is None else f" @ {notice.price:f}"
+    return f"{notice.side.value.upper()} {notice.qty:f} {notice.symbol}{price}"
 
 
 def text_of(notice: TradeNotice) -> str:
@@ -122,4 +123,11 @@ def text_of(notice: TradeNotice) -> str:
         "Time": None if notice.at is None else notice.at.isoformat(),
         **notice.details,
     }
-    return "\n".join(f"{name}: {value}" for name, value in rows.items() if value is not None)
+    return "\n".join(
+        f"{name}: {_plain(value)}" for name, value in rows.items() if value is not None
+    )
+
+
+def _plain(value: Any) -> str:
+    """``100000``, not ``1E+5``."""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)

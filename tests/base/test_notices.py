@@ -59,6 +59,22 @@ def test_what_nobody_knows_of_a_trade_is_not_told():
     assert text_of(notice).splitlines() == ["Symbol: KO", "Side: buy", "Quantity: 0.5"]
 
 
+def test_amounts_are_told_as_people_write_them():
+    amounts = {"qty": Decimal(100).normalize(), "price": "1.872E+2", "profit_loss": "-1E-8"}
+    notice = trade_of(
+        {"symbol": "KO", "side": "buy", **amounts, "details": {"Fee": Decimal("1E+1")}}
+    )
+
+    assert subject_of(notice) == "BUY 100 KO @ 187.2"
+    assert text_of(notice).splitlines()[2:] == [
+        "Quantity: 100",
+        "Price: 187.2",
+        "Total: 18720",
+        "Profit/loss: -0.00000001",
+        "Fee: 10",
+    ]
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
