@@ -188,7 +188,7 @@ class Session:
             repeatable=endpoint.repeatable,
             bucket=endpoint.bucket,
         )
-        most = endpoint.max_body or self._config.max_body_bytes
+        most = max(endpoint.max_body or 0, self._config.max_body_bytes)
         route = _Route(self._pipeline(call), work, self._limiter(endpoint.bucket), most)
         self._routes[endpoint, call.cost] = route
         return route

@@ -9,6 +9,7 @@ import pytest
 import respx
 
 from sentio_async import errors
+from sentio_async.connectors.alpaca.broker import AlpacaBroker
 from sentio_async.connectors.alpaca.data import AlpacaData
 from sentio_async.connectors.alpaca.wire import data_stock, data_stocks
 
@@ -145,3 +146,17 @@ async def test_a_folder_of_bars_is_not_gone_on_with_from_another_feed(alpaca, tm
     for other in ({"feed": "sip"}, {}):
         with pytest.raises(errors.InvalidRequestError, match="was begun with feed 'iex'"):
             await store(**other)
+
+
+async def test_the_list_of_all_instruments_is_longer_than_other_answers():
+    asset = {"id": "1", "class": "us_equity", "status": "active", "tradable": True, "exchange": "N"}
+    every = [{**asset, "symbol": f"S{number}", "name": "x" * 300} for number in range(30_000)]
+    body = json.dumps(every, separators=(",", ":")).encode()
+    assert len(body) > 11_000_000
+    with respx.mock(base_url="https://paper-api.alpaca.markets") as trading:
+        trading.get("/v2/assets").respond(content=body)
+        async with httpx.AsyncClient() as client:
+            keys = {"api_key": "PKTEST", "api_secret": "secret", "retry_attempts": 1}
+            found = await AlpacaBroker(keys, client=client).get_assets()
+
+    assert len(found) == 30_000

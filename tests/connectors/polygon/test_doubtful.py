@@ -19,6 +19,13 @@ AT = int(datetime(2026, 1, 2, 1, 30, tzinfo=UTC).timestamp()) * 1_000_000_000
 SESSION = {"open": 1, "high": 2, "low": 1, "close": 2, "volume": 5}
 
 
+A_QUOTE = (
+    b'{"ask_exchange":11,"ask_price":213.36,"ask_size":200,"bid_exchange":12,"bid_price":213.35,'
+    b'"bid_size":100,"conditions":[1],"indicators":[604,2],"sequence_number":123456789,'
+    b'"participant_timestamp":1767317400094626560,"sip_timestamp":1767317400094626560,"tape":3}'
+)
+
+
 @pytest.fixture
 def api():
     with respx.mock(base_url=HOST, assert_all_called=False) as router:
@@ -265,3 +272,26 @@ async def test_times_of_tickers_and_holidays_are_in_utc(api, data):
     ]
     assert tickers[0].delisted_utc.tzinfo is holidays[0].open.tzinfo is UTC
     assert [row.index for row in holidays.skipped] == [1]
+
+
+async def test_a_whole_page_of_ticks_fits_with_the_settings_as_they_are(api, data):
+    body = b'{"status":"OK","results":[' + b",".join([A_QUOTE] * 50_000) + b"]}"
+    assert len(body) > 12_000_000
+    api.get("/v3/quotes/AAPL").respond(content=body)
+
+    quotes = data.iter_quotes("AAPL", limit=50_000)
+
+    assert sum([1 async for _ in quotes]) == 50_000
+
+
+async def test_whole_markets_and_long_bars_fit_too_and_short_lists_need_not(api):
+    long = {"status": "OK", "ticker": "AAPL", "resultsCount": 0, "count": 0, "more": "x" * 3_000}
+    api.get(url__regex=".*").respond(json=long)
+
+    async with httpx.AsyncClient() as client:
+        data = PolygonData({"api_key": "k", "max_body_bytes": 2_000}, client=client)
+        assert await data.get_market_snapshots() == []
+        assert await all_of(data.iter_news()) == []
+        assert len(await data.get_bars("AAPL", start=DAY)) == 0
+        with pytest.raises(errors.ResponseTooLargeError):
+            await data.get_ticker_types()

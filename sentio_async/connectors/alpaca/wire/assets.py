@@ -43,6 +43,8 @@ __all__ = [
 ]
 
 _MAX_ANNOUNCED_DAYS = 90
+_LONG = 64 * 1024 * 1024
+"""Bytes that the list of all instruments may have: 30,000 of them are 13 million."""
 
 
 def read_asset(raw: Json) -> Asset:
@@ -157,7 +159,7 @@ def read_announcements(raw: Json) -> Rows[CorporateAnnouncement]:
     return read_rows(raw, read_announcement, what="announcements")
 
 
-@api.get("/v2/assets", returns=read_assets, priority=Priority.HISTORY)
+@api.get("/v2/assets", returns=read_assets, priority=Priority.HISTORY, max_body=_LONG)
 def assets(
     *,
     status: str | None = None,

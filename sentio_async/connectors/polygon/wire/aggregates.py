@@ -15,7 +15,7 @@ from sentio_async import errors
 from sentio_async.connectors.polygon.moments import MAX_NS, Moment, given_ns, milliseconds
 from sentio_async.connectors.polygon.values import CryptoOpenClose, OpenClose
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
-from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target
+from sentio_async.connectors.polygon.wire.envelope import LONG, PROVIDER, api, next_target
 from sentio_async.connectors.polygon.wire.tickers import check_about, checked, of_market
 from sentio_async.http.endpoint import Call, Parts
 from sentio_async.http.times import ns_from_milliseconds
@@ -164,6 +164,7 @@ _decode = bulk_decoder(Aggregate)
     returns=read_bars,
     decode=_decode,
     priority=Priority.HISTORY,
+    max_body=LONG,
 )
 def aggregates(
     ticker: str,

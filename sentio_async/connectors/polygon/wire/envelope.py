@@ -19,6 +19,7 @@ from sentio_async.http.wire_json import Json
 from sentio_async.models import Page, Rows
 
 __all__ = [
+    "LONG",
     "PROVIDER",
     "api",
     "is_delayed",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 PROVIDER = "polygon"
+LONG = 64 * 1024 * 1024
+"""Bytes that the longest lists may have: 50,000 ticks are 14 million, decompressed."""
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sentio_async.connectors.polygon.wire.envelope import (
+    LONG,
     PROVIDER,
     api,
     next_target,
@@ -46,7 +47,7 @@ def read_news(raw: Json) -> Page[Rows[NewsArticle]]:
     return Page(rows, next_target(raw.get("next_url")))
 
 
-@api.get("/v2/reference/news", returns=read_news, priority=Priority.HISTORY)
+@api.get("/v2/reference/news", returns=read_news, priority=Priority.HISTORY, max_body=LONG)
 def news(*, limit: int | None = None, **filters: QueryValue) -> Parts:
     """Articles, newest first."""
     sorting = {"order": "desc", "sort": "published_utc"}

@@ -25,7 +25,7 @@ from sentio_async.connectors.polygon.moments import (
 )
 from sentio_async.connectors.polygon.values import BookLevel, OrderBook
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
-from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, member, number
+from sentio_async.connectors.polygon.wire.envelope import LONG, PROVIDER, api, member, number
 from sentio_async.connectors.polygon.wire.tickers import (
     all_checked,
     asset_class,
@@ -201,6 +201,9 @@ def read_many(answer: Bulk[SnapshotRow]) -> Rows[Snapshot]:
     return read_good_rows(answer, lambda rows: read_snapshots(rows, late=late))
 
 
+_many: dict[str, Any] = {"decode": _decode_many, "max_body": LONG}
+
+
 class _One(msgspec.Struct, gc=False):
     """An answer about one ticker."""
 
@@ -265,7 +268,7 @@ def read_book(raw: Json, *, symbol: str) -> OrderBook:
     )
 
 
-@api.get("/v2/snapshot/locale/us/markets/stocks/tickers", returns=read_many, decode=_decode_many)
+@api.get("/v2/snapshot/locale/us/markets/stocks/tickers", returns=read_many, **_many)
 def stock_snapshots(
     tickers: Iterable[str] | None = None, *, include_otc: bool | None = None
 ) -> Parts:
@@ -281,17 +284,13 @@ def stock_snapshot(ticker: str) -> Parts:
     return Parts(path={"ticker": checked(ticker)}, context={"symbol": ticker})
 
 
-@api.get(
-    "/v2/snapshot/locale/us/markets/stocks/{direction}", returns=read_many, decode=_decode_many
-)
+@api.get("/v2/snapshot/locale/us/markets/stocks/{direction}", returns=read_many, **_many)
 def stock_movers(direction: str, *, include_otc: bool | None = None) -> Parts:
     """The 20 stocks that rose (``gainers``) or fell (``losers``) most today."""
     return Parts(path={"direction": direction}, query={"include_otc": include_otc})
 
 
-@api.get(
-    "/v2/snapshot/locale/global/markets/crypto/tickers", returns=read_many, decode=_decode_many
-)
+@api.get("/v2/snapshot/locale/global/markets/crypto/tickers", returns=read_many, **_many)
 def crypto_snapshots(tickers: Iterable[str] | None = None) -> Parts:
     """Snapshots of these crypto pairs, or of all."""
     return Parts(query={"tickers": all_checked(tickers)})
@@ -313,17 +312,13 @@ def crypto_book(ticker: str) -> Parts:
     return Parts(path={"ticker": checked(ticker)}, context={"symbol": ticker})
 
 
-@api.get(
-    "/v2/snapshot/locale/global/markets/crypto/{direction}",
-    returns=read_many,
-    decode=_decode_many,
-)
+@api.get("/v2/snapshot/locale/global/markets/crypto/{direction}", returns=read_many, **_many)
 def crypto_movers(direction: str) -> Parts:
     """The 20 crypto pairs that rose (``gainers``) or fell (``losers``) most today."""
     return Parts(path={"direction": direction})
 
 
-@api.get("/v2/snapshot/locale/global/markets/forex/tickers", returns=read_many, decode=_decode_many)
+@api.get("/v2/snapshot/locale/global/markets/forex/tickers", returns=read_many, **_many)
 def forex_snapshots(tickers: Iterable[str] | None = None) -> Parts:
     """Snapshots of these currency pairs, or of all."""
     return Parts(query={"tickers": all_checked(tickers)})
@@ -339,11 +334,7 @@ def forex_snapshot(ticker: str) -> Parts:
     return Parts(path={"ticker": checked(ticker)}, context={"symbol": ticker})
 
 
-@api.get(
-    "/v2/snapshot/locale/global/markets/forex/{direction}",
-    returns=read_many,
-    decode=_decode_many,
-)
+@api.get("/v2/snapshot/locale/global/markets/forex/{direction}", returns=read_many, **_many)
 def forex_movers(direction: str) -> Parts:
     """The 20 currency pairs that rose (``gainers``) or fell (``losers``) most today."""
     return Parts(path={"direction": direction})

@@ -14,7 +14,13 @@ import msgspec
 from sentio_async import errors
 from sentio_async.connectors.polygon.moments import MAX_NS, Moment, nanoseconds
 from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
-from sentio_async.connectors.polygon.wire.envelope import PROVIDER, api, next_target, number
+from sentio_async.connectors.polygon.wire.envelope import (
+    LONG,
+    PROVIDER,
+    api,
+    next_target,
+    number,
+)
 from sentio_async.connectors.polygon.wire.filters import at_most
 from sentio_async.connectors.polygon.wire.tickers import checked
 from sentio_async.http.endpoint import Parts, QueryValue
@@ -178,7 +184,7 @@ def _between(
     return Parts(path={"ticker": checked(ticker)}, query=query, context={"symbol": ticker})
 
 
-_history: dict[str, Any] = {"priority": Priority.HISTORY}
+_history: dict[str, Any] = {"priority": Priority.HISTORY, "max_body": LONG}
 
 
 @api.get("/v3/trades/{ticker}", returns=read_trades, decode=bulk_decoder(TradeRow), **_history)
