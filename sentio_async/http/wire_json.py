@@ -23,8 +23,14 @@ _MAX_DIGITS = 400
 
 
 def encode_json(value: Json) -> bytes:
-    """JSON text; Decimals become strings, which every vendor here accepts."""
-    return _encoder.encode(value)
+    """JSON text; Decimals become strings, which every vendor here accepts.
+
+    Raises InvalidRequestError for what JSON has no word for.
+    """
+    try:
+        return _encoder.encode(value)
+    except (TypeError, OverflowError, RecursionError) as exc:
+        raise errors.InvalidRequestError(f"a value cannot be sent: {exc}") from None
 
 
 def decode_json(body: bytes) -> Json:

@@ -20,7 +20,7 @@ from sentio_async.models.value import built
 from sentio_async.orders.carrying import Carrier
 from sentio_async.orders.desk import Desk
 from sentio_async.orders.entry import Entry
-from sentio_async.orders.intent import Intent, Kind, client_order_id, is_same_payload
+from sentio_async.orders.intent import Intent, Kind, check_key, client_order_id, is_same_payload
 from sentio_async.orders.journal import Journal, Step
 from sentio_async.orders.policy import GatewayPolicy
 from sentio_async.orders.rails import Guard, Rails
@@ -142,6 +142,8 @@ class OrderGateway:
         was not placed and never will be.
         """
         self._check_started()
+        if intent_key is not None:
+            check_key(intent_key)
         is_new = order.client_order_id is None and intent_key is None
         order = self._with_id(order, intent_key)
         known = None if is_new else self._known(order, intent_key)

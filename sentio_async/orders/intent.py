@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from sentio_async import errors
 from sentio_async.models.trading import Order, OrderChange, OrderRequest
 from sentio_async.orders.policy import GatewayPolicy
 
@@ -18,6 +19,7 @@ __all__ = [
     "Intent",
     "Kind",
     "bare_symbol",
+    "check_key",
     "client_order_id",
     "entered_at",
     "is_instrument_id",
@@ -58,6 +60,16 @@ def client_order_id(policy: GatewayPolicy, account: str, intent_key: str, seq: i
     text = "|".join((account, policy.strategy, intent_key, str(seq)))
     letters = b32encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=").lower()
     return (policy.id_prefix + letters)[: policy.id_length]
+
+
+def check_key(intent_key: Any) -> None:
+    """Raise InvalidRequestError unless it can tell one decision from all others.
+
+    An empty one would be that of many, and half a character cannot be written down.
+    """
+    is_text = isinstance(intent_key, str) and bool(intent_key.strip())
+    if not is_text or intent_key.encode(errors="ignore").decode() != intent_key:
+        raise errors.InvalidRequestError(f"intent_key: a text is needed, not {intent_key!r}")
 
 
 def is_same_payload(one: OrderRequest, other: OrderRequest) -> bool:

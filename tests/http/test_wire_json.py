@@ -161,3 +161,12 @@ def test_no_bytes_raise_anything_else(body):
     for decode in BOTH:
         with contextlib.suppress(errors.DecodeError):
             decode(body)
+
+
+def test_what_json_has_no_word_for_is_refused():
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (object(), {"x": 1j}, {(1, 2): 3}, deep):
+        with pytest.raises(errors.InvalidRequestError, match="a value cannot be sent: "):
+            encode_json(value)

@@ -98,6 +98,19 @@ async def test_nothing_that_waits_for_its_turn_is_sent_once_trading_is_halted(ex
         assert len(there) == 2
 
 
+async def test_instructions_that_cannot_be_sent_leave_nothing_unknown(exchange):
+    async with connected(exchange) as broker:
+        order = await resting(exchange, broker)
+        for instructions in ({"x": object()}, {"x": {(1, 2): 3}}):
+            with pytest.raises(errors.InvalidRequestError, match="cannot be sent"):
+                await resting(exchange, broker, instructions=instructions)
+            with pytest.raises(errors.InvalidRequestError, match="cannot be sent"):
+                await broker.replace_order(order.id, instructions=instructions)
+
+        assert broker.open_intents == []
+        assert [each.id for each in await broker.get_orders(status="all")] == [order.id]
+
+
 async def test_who_leaves_while_an_order_waits_for_its_turn_takes_it_back(exchange):
     async with connected(exchange, max_in_flight=1) as broker:
         exchange.add_fault(fault(kind="delay", delay=0.5, times=1))

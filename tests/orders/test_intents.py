@@ -85,6 +85,18 @@ async def test_the_same_key_gives_the_same_order(started):
     assert len(venue.sent()) == 1
 
 
+@pytest.mark.parametrize("key", ["", " \n", 5, b"k", "half \ud800"])
+async def test_a_key_that_tells_nothing_apart_is_refused(started, key):
+    venue = ScriptedVenue()
+    gateway = await started(venue)
+
+    with pytest.raises(errors.InvalidRequestError, match="intent_key: a text is needed, not"):
+        await gateway.submit(an_order(), intent_key=key)
+
+    assert venue.sent() == []
+    assert (await gateway.submit(an_order(), intent_key="Käufe 日本")).id == "v1"
+
+
 async def test_the_same_key_with_another_order_is_refused(started):
     gateway = await started()
     await gateway.submit(an_order(), intent_key="k")
