@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiosmtplib
 
@@ -212,14 +212,14 @@ class Connection:
         try:
             protocol.write(_dotted(data))
             response = await protocol.read_response(timeout=limit)
-            is_whole = not transport.get_write_buffer_size()  # type: ignore[attr-defined]
+            is_whole = not _unsent(transport)
             if 400 <= response.code <= 599 or (200 <= response.code < 400 and is_whole):
                 return self._final_reply(response, is_whole=is_whole)
             reason = f"reply to the message {'is not SMTP' if is_whole else 'came before its end'}"
         except aiosmtplib.SMTPTimeoutError as exc:
             reason, cause = "no reply to the message within the time allowed", exc
             # Its end has not left this process, so the server cannot have accepted it.
-            if transport.get_write_buffer_size():  # type: ignore[attr-defined]
+            if _unsent(transport):
                 raise self._ended(_unfinished()) from exc
         except aiosmtplib.SMTPResponseException as exc:
             reason, cause = "reply to the message is not SMTP", exc
@@ -350,6 +350,13 @@ def _own_name() -> str:
     """This machine's full name, or its address: asking DNS for the name can take seconds."""
     name = socket.gethostname()
     return name if _NAME.fullmatch(name) else "[127.0.0.1]"
+
+
+def _unsent(transport: Any) -> int:
+    """Bytes that have not left this process; asyncio's TLS does not count the packed ones."""
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    packed: int = below.get_write_buffer_size() if below is not None else 0
+    return packed + int(transport.get_write_buffer_size())
 
 
 def _unfinished() -> errors.ConnectionError:

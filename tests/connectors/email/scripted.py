@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import socket
+import ssl
+
+import trustme
 
 EHLO = "250-scripted.test\r\n250-SIZE 1000000\r\n250-AUTH PLAIN LOGIN XOAUTH2\r\n250 SMTPUTF8"
 DEAF = "354 go ahead, nobody reads it"
@@ -40,6 +43,8 @@ class Scripted:
         self.open = 0
         self.deserted = asyncio.Event()
         self.paused = asyncio.Event()
+        self._tls = None
+        self._security = {"tls": "none"}
         self._held = {}
         self._writers = []
         self._tasks = set()
@@ -48,7 +53,9 @@ class Scripted:
         listener = socket.create_server(("127.0.0.1", 0))
         # Small, so that a message may be too large for it.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self._server = await asyncio.start_server(self._serve, sock=listener, limit=self.limit)
+        self._server = await asyncio.start_server(
+            self._serve, sock=listener, limit=self.limit, ssl=self._tls
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -65,11 +72,20 @@ class Scripted:
         return {
             "host": "127.0.0.1",
             "port": self.port,
-            "tls": "none",
             "sender": "bot@x.test",
             "ehlo_name": "client.test",
+            **self._security,
             **more,
         }
+
+    def secured(self, folder):
+        """The same behind TLS from the first byte."""
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(self._tls)
+        self._security = {"tls": "implicit", "ca_file": folder / "ca.pem"}
+        return self
 
     def words(self):
         """The commands, without what follows them."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.email.scripted import DEAF, HASTY, Scripted
-from connectors.email.test_connection import ONCE, QUICK, notifier, tell
+from connectors.email.test_connection import ONCE, notifier, tell
 from sentio_async import errors
 from sentio_async.connectors.email.connection import _dotted
 from sentio_async.errors import Outcome
@@ -18,17 +18,28 @@ TABLE = bytes(b"\r\n.a"[number % 4] for number in range(256))
 LARGE = Attachment(filename="a.bin", content=bytes(6_000_000))
 
 
-async def test_a_message_whose_end_never_left_was_not_sent():
-    async with Scripted(DATA=DEAF) as server:
-        mail = notifier(server, **ONCE, **QUICK)
+@pytest.fixture(params=["plain", "tls"])
+def scripted(request, tmp_path):
+    """Makes servers, in the clear and behind TLS."""
+
+    def make(**replies):
+        server = Scripted(**replies)
+        return server.secured(tmp_path) if request.param == "tls" else server
+
+    return make
+
+
+async def test_a_message_whose_end_never_left_was_not_sent(scripted):
+    async with scripted(DATA=DEAF) as server:
+        mail = notifier(server, **ONCE, final_reply_timeout=0.04)
         with pytest.raises(errors.ConnectionError, match="not sent to its end") as caught:
-            await tell(mail, attachments=[LARGE], timeout=0.4)
+            await tell(mail, attachments=[LARGE], timeout=0.8)
 
     assert caught.value.outcome is Outcome.NOT_SENT
 
 
-async def test_a_yes_before_the_message_was_sent_to_its_end_is_none():
-    async with Scripted(DATA=HASTY) as server, notifier(server, **ONCE) as mail:
+async def test_a_yes_before_the_message_was_sent_to_its_end_is_none(scripted):
+    async with scripted(DATA=HASTY) as server, notifier(server, **ONCE) as mail:
         receipt = await tell(mail, attachments=[LARGE])
         assert not mail._connections._idle
 
@@ -37,8 +48,8 @@ async def test_a_yes_before_the_message_was_sent_to_its_end_is_none():
     assert result.reason == "reply to the message came before its end"
 
 
-async def test_after_an_early_no_the_rest_is_not_sent_and_the_next_message_is_right():
-    async with Scripted(DOT="552 5.3.4 too big") as server, notifier(server, **ONCE) as mail:
+async def test_after_an_early_no_the_next_message_is_right(scripted):
+    async with scripted(DOT="552 5.3.4 too big") as server, notifier(server, **ONCE) as mail:
         server.replies["DATA"] = [HASTY, "354 go ahead"]
         with pytest.raises(errors.BadRequestError, match="too big"):
             await tell(mail, attachments=[LARGE])
@@ -50,9 +61,9 @@ async def test_after_an_early_no_the_rest_is_not_sent_and_the_next_message_is_ri
 
 
 async def test_a_large_message_is_written_while_others_go_on():
-    scripted = Scripted()
-    scripted.limit = 1 << 24
-    async with scripted as server:
+    server = Scripted()
+    server.limit = 1 << 24
+    async with server:
         sending = asyncio.create_task(tell(notifier(server), attachments=[LARGE]))
         turns = 0
         while not server.connections:
