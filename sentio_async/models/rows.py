@@ -45,6 +45,8 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     ) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
             cls._from_any,
+            # A name of its own in a user's OpenAPI, as pydantic gives its models.
+            ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}",
             serialization=core_schema.plain_serializer_function_ser_schema(msgspec.to_builtins),
         )
 

@@ -270,6 +270,8 @@ async def test_fastapi_answers_with_rows():
         refused = await client.post("/order", json={**body, "notional": 1})
         assert refused.status_code == 422
         described = (await client.get("/openapi.json")).json()
+    assert {"Quote", "Snapshot"} <= described["components"]["schemas"].keys()
+    assert "#/components/schemas/Quote" in references_in(described["paths"]["/quote"])
     for reference in references_in(described):
         found = described
         for part in reference.removeprefix("#/").split("/"):
