@@ -94,6 +94,19 @@ def _mark_all(rows: Any, ns: int) -> None:
                 _marks[row.__class__](row, ns)
 
 
+def _mark_listed(rows: Any, ns: int) -> None:
+    # Lists of quotes and trades are history.
+    if rows and isinstance(rows[0], Snapshot | OptionSnapshot):
+        for row in rows:
+            _mark_parts(row, ns)
+
+
+def _mark_page(page: Any, ns: int) -> None:
+    mark = _marks[page.items.__class__]
+    if mark is not None:
+        mark(page.items, ns)
+
+
 class _Marks(dict[type, Any]):
     """How values of a class are marked, remembered; None for what is not."""
 
@@ -105,6 +118,10 @@ class _Marks(dict[type, Any]):
             found = _mark_parts
         elif issubclass(kind, (Mapping, Batch)):
             found = _mark_all
+        elif issubclass(kind, Rows):
+            found = _mark_listed
+        elif issubclass(kind, Page):
+            found = _mark_page
         self[kind] = found
         return found
 

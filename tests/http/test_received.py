@@ -47,12 +47,28 @@ def test_each_of_a_batch_says_when_it_came_and_an_error_does_not():
     assert not hasattr(unknown, "received_ns")
 
 
-def test_history_keeps_no_time_of_arrival():
+@pytest.mark.parametrize("kind", [Rows, list])
+def test_history_keeps_no_time_of_arrival(kind):
     row = a_quote()
 
-    note_arrival(Rows([row]), AT)
+    for value in (kind([row]), Page(kind([row])), Page({"AAPL": kind([row])}), Page(Rows())):
+        note_arrival(value, AT)
 
     assert row.received_ns == 0
+
+
+def test_snapshots_in_lists_and_pages_say_when_they_came():
+    parts = [a_quote() for _ in range(4)]
+    listed, paged, named, batched = (
+        Snapshot(symbol="AAPL", provider="test", quote=part) for part in parts
+    )
+
+    note_arrival(Rows([listed]), AT)
+    note_arrival(Page(Rows([paged])), AT)
+    note_arrival(Page({"AAPL": named, "NOPE": errors.SymbolNotFoundError("NOPE")}), AT)
+    note_arrival(Page(Batch({"AAPL": batched})), AT)
+
+    assert {part.received_ns for part in parts} == {1767323045678901000}
 
 
 def test_rows_left_out_are_found_wherever_they_are():

@@ -295,3 +295,15 @@ async def test_whole_markets_and_long_bars_fit_too_and_short_lists_need_not(api)
         assert len(await data.get_bars("AAPL", start=DAY)) == 0
         with pytest.raises(errors.ResponseTooLargeError):
             await data.get_ticker_types()
+
+
+@pytest.mark.parametrize("tickers", [["AAPL"], ["AAPL", "X:BTCUSD"]])
+async def test_quotes_of_many_say_when_they_came(api, data, tickers):
+    quote = {"lastQuote": {"p": 1, "P": 2, "t": AT}, "last_quote": {"bid": 1, "last_updated": AT}}
+    found = [a_snapshot(ticker, **quote) for ticker in tickers]
+    api.get(url__regex=".*snapshot.*").respond(json=rows(*found, tickers=found))
+
+    quotes = await data.get_quotes(tickers)
+
+    assert all(quote.received_ns > quote.time_ns for quote in quotes.found.values())
+    assert len(quotes.found) == len(tickers)
