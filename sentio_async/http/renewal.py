@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any
 
 from sentio_async import errors
+from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.errors import Outcome
 from sentio_async.resilience.deadline import replace_deadline
 
@@ -24,6 +25,8 @@ __all__ = ["Age", "Renewal"]
 
 LONGEST = 60.0
 """A renewal that takes longer is given up, in seconds: others wait for it."""
+PAUSE = 5.0
+"""From one to the next, in seconds, while the old proof still does."""
 
 _log = logging.getLogger("sentio_async")
 _within: ContextVar[object] = ContextVar("sentio_async_renewal", default=None)
@@ -46,10 +49,14 @@ class Renewal:
     ``refresh`` gets new proof; it says False when there is no way.
     """
 
-    def __init__(self, refresh: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(
+        self, refresh: Callable[[], Awaitable[bool]], *, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.number = 0
         """How often it was renewed: tells whose proof is the newest."""
         self._refresh = refresh
+        self._clock = clock
+        self._again_at = -math.inf
         self._task: asyncio.Task[bool] | None = None
         self._sign = object()
 
@@ -58,9 +65,10 @@ class Renewal:
         if age is Age.FRESH or self._is_ours():
             return
         if age is Age.OLD:
-            self._begin(tasks)
+            if self._clock.time() >= self._again_at:
+                self._begin(tasks)
         elif not await self.after(self.number, until, tasks):
-            raise _too_late() if self._is_under_way() else _no_way()
+            raise _no_way() if self._has_ended() else _too_late()
 
     async def after(self, number: int, until: float, tasks: set[asyncio.Task[Any]]) -> bool:
         """Whether there is, by ``until`` (loop time), newer proof than the one of that number.
@@ -86,6 +94,9 @@ class Renewal:
     def _is_under_way(self) -> bool:
         return self._task is not None and not self._task.done()
 
+    def _has_ended(self) -> bool:
+        return self._task is not None and self._task.done() and not self._task.cancelled()
+
     def _is_ours(self) -> bool:
         """Whether it is the renewal itself that asks: it may send requests like everybody."""
         return self._is_under_way() and _within.get() is self._sign
@@ -94,6 +105,7 @@ class Renewal:
         """The renewal under way, or a new one; in a task that no caller can end."""
         loop, task = get_running_loop(), self._task
         if task is None or task.done() or task.get_loop() is not loop:
+            self._again_at = self._clock.time() + PAUSE
             # The deadline of whoever came first is not everybody's.
             context = copy_context()
             context.run(replace_deadline, None)

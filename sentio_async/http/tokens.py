@@ -21,9 +21,6 @@ from sentio_async.http.renewal import Age, Renewal
 
 __all__ = ["Token", "TokenAuth", "TokenStore"]
 
-_PAUSE = 5.0
-"""So long after a renewal has failed is the next one begun, while the token still does."""
-
 _log = logging.getLogger("sentio_async")
 
 
@@ -89,7 +86,7 @@ class TokenAuth:
         early: float = 60.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.renewal = Renewal(self.refresh)
+        self.renewal = Renewal(self.refresh, clock=clock)
         self._renew = renew
         self._store: TokenStore = store or _NoStore()
         self._early = early
@@ -98,7 +95,7 @@ class TokenAuth:
         self._token: Token | None = None
         self._kept: Token | None = None
         self._headers = SecretHeaders()
-        self._ages_at = self._ends = self._again_at = -math.inf
+        self._ages_at = self._ends = -math.inf
         self._refused: tuple[Token | None, errors.ConnectorError] | None = None
         if token is not None:
             self._take(token)
@@ -115,13 +112,10 @@ class TokenAuth:
         now = self._clock.time()
         if now < self._ages_at:
             return Age.FRESH
-        if now >= self._ends:
-            return Age.OVER
-        return Age.OLD if now >= self._again_at else Age.FRESH
+        return Age.OVER if now >= self._ends else Age.OLD
 
     async def refresh(self) -> bool:
         """Take the next token: one that another process has got, or a new one."""
-        self._again_at = self._clock.time() + _PAUSE
         async with self._store.lock():
             kept = await self._store.load()
             # What was there before says nothing new: a later one could not be saved.

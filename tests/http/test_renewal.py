@@ -279,6 +279,41 @@ async def test_no_time_to_renew_before_sending_is_no_doubt(vendor):
     assert vendor.orders == []
 
 
+async def test_a_renewal_that_ends_with_its_loop_is_no_refusal(vendor):
+    auth = vendor.auth()
+    vendor.pause.clear()
+    call = asyncio.create_task(vendor.session(auth).send(write_once(1), retry=None))
+    await asyncio.sleep(0.01)
+    for task in vendor.resources.tasks - {call}:
+        task.cancel()
+    with pytest.raises(errors.DeadlineExceededError) as caught:
+        await call
+
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert not caught.value.is_permanent
+
+
+async def test_an_old_proof_is_not_renewed_by_every_call_that_goes_on_with_it(vendor):
+    renewals = []
+
+    class Ageing(NoAuth):
+        def sign(self, call):
+            return SecretHeaders({"authorization": f"Bearer {vendor.access}"})
+
+        def age(self):
+            return Age.OLD
+
+        async def refresh(self):
+            renewals.append(1)
+            return False
+
+    session = vendor.session(Ageing())
+    for n in range(3):
+        await session.send(write_once(n))
+
+    assert (renewals, vendor.orders) == ([1], [0, 1, 2])
+
+
 async def test_what_needs_no_proof_does_not_wait_for_it(vendor):
     @oauth.get("/open", returns=dict, authenticated=False)
     def open_to_all() -> Parts:
