@@ -49,6 +49,7 @@ class OrderCalls(BaseConnector):
     _trackers: frozenset[OrderTracker] = frozenset()
     _gateway: OrderGateway | None = None
     _starting: asyncio.Task[OrderGateway] | None = None
+    _recovering: OrderGateway | None = None
     _waiting = 0
     _memory: Journal | None = None
 
@@ -223,8 +224,12 @@ class OrderCalls(BaseConnector):
     # Halting
 
     async def halt_trading(self, reason: str) -> None:
-        """Refuse new orders, and cancel what is open; with a journal file also after a restart."""
-        await (await self._ready()).halt(reason)
+        """Refuse new orders, and cancel what is open; with a journal file also after a restart.
+
+        Waits for no recovery, and works when it has failed.
+        """
+        gateway = self._gateway or self._recovering or await self._ready()
+        await gateway.halt(reason)
 
     async def resume_trading(self) -> None:
         """Accept new orders again."""
@@ -334,6 +339,7 @@ class OrderCalls(BaseConnector):
             listeners=self._resources.listeners,
             name=self.name,
         )
+        self._recovering = gateway
         self.recovery = await gateway.start()
         self._gateway = gateway
         return gateway
@@ -367,7 +373,7 @@ class OrderCalls(BaseConnector):
         try:
             await self._stop_starting()
         finally:
-            gateway, self._gateway = self._gateway, None
+            gateway, self._gateway, self._recovering = self._gateway, None, None
             if gateway is not None:
                 await gateway.stop()
 

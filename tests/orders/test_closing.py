@@ -4,10 +4,15 @@ import asyncio
 
 import pytest
 
+from connectors.alpaca.trading import resting
 from sentio_async import errors
 from sentio_async.connectors.alpaca.broker import AlpacaBroker
 from sentio_async.errors import Outcome
+from sentio_async.models import OrderStatus
 from sentio_async.orders.ending import outlast
+from sentio_async.orders.policy import GatewayPolicy
+from sentio_async.orders.settings import BrokerConfig
+from sentio_async.orders.sqlite_journal import SqliteJournal
 from sentio_async.sim.faults import FaultRule
 
 pytestmark = pytest.mark.exchange(venues=["alpaca_trading", "alpaca_data"])
@@ -130,3 +135,29 @@ async def test_an_end_is_waited_for_however_it_comes_and_whoever_cancels():
         await hammered(waiting)
         assert waiting.cancelled()
         assert work.exception() is failure
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_failed", [False, True])
+async def test_a_halt_waits_for_no_recovery(exchange, tmp_path, monkeypatch, has_failed):
+    journal = tmp_path / "orders"
+    async with a_broker(exchange, tmp_path / "elsewhere" / "orders") as other:
+        working = await resting(exchange, other)
+    await leave_open(exchange, journal)
+    if has_failed:
+        monkeypatch.setattr(BrokerConfig, "policy", lambda _: GatewayPolicy(recovery_timeout=0.1))
+    broker = a_broker(exchange, journal)
+    connecting = asyncio.ensure_future(broker.connect())
+    await asyncio.sleep(0.3)
+    assert connecting.done() is has_failed
+
+    async with asyncio.timeout(SOON / 4):
+        await broker.halt_trading("drawdown")
+    await exchange.settle()
+
+    assert await broker.get_order_status(working.id) is OrderStatus.CANCELED
+    assert SqliteJournal(journal).halted() == "drawdown"
+    connecting.cancel()
+    await asyncio.wait((connecting,))
+    assert not has_failed or isinstance(connecting.exception(), errors.OrderOutcomeUnknownError)
+    await broker.disconnect()
