@@ -57,7 +57,7 @@ class Replacement(Placement):
         """The order that has taken the place of the other."""
         intent, venue = self.entry.intent, self.desk.venue
         if venue.broker_class is BrokerClass.UNIQUE:
-            order = await venue.find(self.entry.id)
+            order = await self.desk.find(self.entry.id)
             return () if order is None else (order,)
         # The old order may be far older than the change, so the new one must name it.
         listed = await self.listed(None)
@@ -188,7 +188,7 @@ class Cancellation(Placement):
         assert order_id is not None
         placed = desk.by_order.get(order_id)
         if placed is not None and desk.venue.broker_class is BrokerClass.UNIQUE:
-            return await desk.venue.find(placed.id)
+            return await desk.find(placed.id)
         since = self.entry.intent.at - _DAY if placed is None else placed.entered_after
         listed = await desk.venue.recent(datetime.fromtimestamp(since, UTC))
         return next((order for order in listed if order.id == order_id), None)

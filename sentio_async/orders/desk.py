@@ -82,6 +82,19 @@ class Desk:
         finally:
             replace_deadline(before)
 
+    async def find(self, own: str) -> Order | None:
+        """The order under an id of ours; raises DecodeError when told of another one.
+
+        A broken proxy can hand out somebody else's answer.
+        """
+        order = await self.venue.find(own)
+        if order is not None and order.client_order_id.strip() != own.strip():
+            raise errors.DecodeError(
+                f"asked for order {own!r}, told of order {order.client_order_id!r}",
+                connector=self.name or None,
+            )
+        return order
+
     # What is known
 
     def add(self, entry: Entry) -> None:

@@ -231,7 +231,7 @@ class Placement:
         """The orders at the venue that can be this one."""
         entry, desk = self.entry, self.desk
         if desk.venue.broker_class is BrokerClass.UNIQUE:
-            order = await desk.venue.find(entry.id)
+            order = await desk.find(entry.id)
             return () if order is None else (order,)
         assert entry.intent.order is not None
         listed = await self.listed(entry.intent.order.symbol or None)
@@ -258,9 +258,10 @@ class Placement:
 
     def found(self, order: Order) -> Verdict:
         """The verdict on the only candidate."""
+        entry = self.entry
         if self._is_of_before(order):
             return Verdict(Step.REJECTED, error=self.entry.cause)
-        if is_same(self._as_named(order), order):
+        if entry.has_new_id or is_same(self._as_named(order), order):
             return Verdict(Step.ACKED, order=order, is_found=True)
         error = errors.ConflictError(
             f"order {order.id} of another kind has the id {self.entry.id!r}",

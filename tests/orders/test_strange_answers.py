@@ -6,9 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from orders.venues import LoopClock, ScriptedVenue, an_answer, an_order
+from orders.venues import LOST, LoopClock, ScriptedVenue, an_answer, an_order, unknown
 from sentio_async import errors
 from sentio_async.models.trading import OrderChange
+from sentio_async.models.words import OrderStatus
 from sentio_async.orders.venue import BrokerClass
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -96,3 +97,54 @@ async def test_a_fill_beyond_all_numbers_halts_and_stays_placed(started):
     assert order.id == "v1"
     assert gateway.open == []
     assert gateway.halted == "ACME: what was filled cannot be added up"
+
+
+async def test_a_look_that_is_told_of_another_order_finds_nothing(started):
+    venue = ScriptedVenue()
+    gateway = await started(venue)
+    twin = await gateway.submit(an_order())
+    venue.say("place", LOST)
+    venue.say("find", lambda: twin)
+
+    order = await gateway.submit(an_order())
+
+    assert order.id == "v2"
+    assert len(venue.orders) == 2
+
+
+async def test_a_change_is_not_taken_for_done_because_of_another_order(started):
+    venue = ScriptedVenue()
+    gateway = await started(venue)
+    twin, order = await gateway.submit(an_order()), await gateway.submit(an_order())
+    venue.say("replace", LOST)
+    venue.say("find", lambda: twin)
+
+    changed = await gateway.replace(order.id, OrderChange(qty="3"))
+
+    assert (changed.id, changed.replaces) == ("v3", order.id)
+
+
+async def test_a_cancel_is_not_taken_for_done_because_of_another_order(started):
+    venue = ScriptedVenue()
+    gateway = await started(venue)
+    twin, order = await gateway.submit(an_order()), await gateway.submit(an_order())
+    venue.say("cancel", unknown(), errors.BadRequestError("filled", status_code=422))
+    venue.say("find", lambda: twin.model_copy(update={"status": OrderStatus.CANCELED}))
+    venue.change(order.id, status=OrderStatus.FILLED)
+
+    with pytest.raises(errors.BadRequestError):
+        await gateway.cancel(order.id)
+
+
+async def test_what_a_venue_has_made_of_an_order_with_an_id_of_its_own_is_ours(started):
+    venue = ScriptedVenue()
+    gateway = await started(venue)
+
+    def round_off():
+        venue.take(venue.sent()[-1], notional=Decimal("99.99"))
+        raise unknown()
+
+    venue.say("place", round_off)
+
+    assert (await gateway.submit(an_order(notional="99.994"))).notional == Decimal("99.99")
+    assert len(venue.orders) == 1
