@@ -26,6 +26,14 @@ T = TypeVar("T")
 W = TypeVar("W")
 
 _DIGITS = 9
+_UNREADABLE = (
+    errors.DecodeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+)
 _MOST_KEPT = 4096
 _ENOUGH = 1000
 """So many bad rows before the first good one, and the others are no better: millions take long."""
@@ -125,7 +133,7 @@ def read_rows(rows: Any, read: Callable[[Any], T], *, what: str) -> Rows[T]:
     for index, raw in enumerate(rows):
         try:
             good.append(read(raw))
-        except (errors.DecodeError, KeyError, TypeError, ValueError, AttributeError) as exc:
+        except _UNREADABLE as exc:
             skipped.append(SkippedRow(index, f"{type(exc).__name__}: {exc}"[:200]))
             if not good and len(skipped) >= _ENOUGH:
                 break

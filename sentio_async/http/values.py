@@ -18,6 +18,9 @@ __all__ = ["value_of"]
 
 T = TypeVar("T")
 
+_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+"""What a reader raises at an answer that is not what it should be."""
+
 Now = Callable[[], datetime]
 
 
@@ -31,7 +34,7 @@ def value_of(call: Call[T], answer: Answer, now: Now) -> T:
         return _value_in(call, answer, now)
     except errors.ConnectorError as exc:
         error = exc
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
+    except _BROKEN as exc:
         error = errors.DecodeError(
             f"answer is not what {endpoint.label} promises ({type(exc).__name__}: {exc})"
         )

@@ -103,6 +103,15 @@ def test_good_rows_are_read_and_bad_ones_named():
     assert [(each.index, each.reason) for each in rows.skipped] == [(1, "KeyError: 'a'")]
 
 
+def test_a_time_beyond_the_calendar_costs_its_row_alone():
+    far, near = "9999-12-31T23:59:59-05:00", "2026-01-02T03:04:05Z"
+
+    rows = read_rows([far, near], time_from_text, what="times")
+
+    assert rows == [datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)]
+    assert [row.index for row in rows.skipped] == [0]
+
+
 def test_no_rows_are_an_empty_list_and_bad_rows_are_not():
     assert read_rows([], int, what="things") == []
     with pytest.raises(errors.DecodeError, match="things: no row can be read; the first: KeyError"):

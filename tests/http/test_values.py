@@ -70,7 +70,7 @@ def test_a_secret_that_a_header_repeats_is_not_in_the_error():
 
 
 @pytest.mark.parametrize(
-    "mistake", [KeyError, TypeError, ValueError, AttributeError, IndexError], ids=str
+    "mistake", [KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError], ids=str
 )
 def test_an_answer_that_breaks_its_promise_is_named_and_final(mistake):
     def read(raw, unit):
