@@ -41,8 +41,10 @@ class Chores:
         return next(iter(self._problems.values()), None)
 
     def begin(self) -> None:
-        """Start all of them; what an earlier loop has left is none of ours any more."""
+        """Start all of them, unless they run; what an earlier loop has left has ended with it."""
         loop = asyncio.get_running_loop()
+        if any(task.get_loop() is loop for task in self._tasks):
+            return
         self._problems = {}
         # Not the loop's own way: where tasks are eager (Python 3.12), they would begin before.
         self._tasks = {asyncio.Task(self._repeat(*each), loop=loop) for each in self._wanted}

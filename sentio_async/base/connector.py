@@ -216,6 +216,7 @@ class BaseConnector:
 
     async def _connect(self) -> None:
         if self.is_connected:
+            self._chores.begin()
             return
         self._resources.enter()
         try:

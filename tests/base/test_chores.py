@@ -180,11 +180,20 @@ async def test_one_that_will_not_end_keeps_nobody_from_leaving(clock, monkeypatc
     await asyncio.sleep(0)
 
 
-def test_what_a_dead_loop_has_left_is_nobodys():
-    keeper = Keeper(clock=Turns())
-    asyncio.run(keeper.connect())
+def test_chores_that_have_ended_with_their_loop_begin_again_in_the_next():
+    keeper = Keeper(clock=(clock := Turns()))
+
+    async def connect():
+        await keeper.connect()
+        await keeper.connect()
+        await clock.pass_time()
+
+    asyncio.run(connect())
+    clock.sleepers.clear()
+    asyncio.run(connect())
     asyncio.run(keeper.disconnect())
 
+    assert keeper.done.count("tickle") == 2
     assert not keeper.is_connected
 
 
