@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -133,7 +134,9 @@ async def _catch_up(desk: Desk, left: Sequence[Entry]) -> tuple[Order, ...]:
         if entry is not None and _has_changed(entry.order, order):
             entry.order = order
             changed.append(order)
-            await desk.write(desk.row(entry, Step.ACKED))
+            with contextlib.suppress(errors.ConnectorError):
+                # It has told of that, and the next start reads it once more.
+                await desk.write(desk.row(entry, Step.ACKED))
     return tuple(changed)
 
 

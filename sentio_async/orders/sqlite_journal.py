@@ -113,7 +113,8 @@ class SqliteJournal:
             return self._unwritten
         except OSError as exc:
             return f"nobody can read why: {exc}"
-        return reason.strip() or "no reason given"
+        # On a full disk there was room for the file alone.
+        return reason.strip() or self._unwritten or "no reason given"
 
     def set_halted(self, reason: str | None) -> None:
         """Halt or resume; it holds over restarts.

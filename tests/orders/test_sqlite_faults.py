@@ -65,6 +65,21 @@ async def test_a_halt_holds_when_it_cannot_be_written(journal, full, monkeypatch
     assert journal.halted() is None
 
 
+async def test_why_is_kept_when_there_is_room_for_an_empty_file_only(journal, monkeypatch):
+    def write_text(self, *_):
+        raise OSError(errno.ENOSPC, "no space left", str(self))
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    with pytest.raises(OSError, match="no space"):
+        journal.set_halted("drawdown")
+
+    assert journal.halted() == "drawdown"
+    # Another process knows as much as there is.
+    assert SqliteJournal(journal.path).halted() == "no reason given"
+    journal.set_halted(None)
+    assert journal.halted() is None
+
+
 async def test_trading_halts_and_cancels_on_a_full_disk(started, path, full, caplog):
     venue = ScriptedVenue()
     gateway = await started(venue, SqliteJournal(path), rails=Rails(max_unknown=1))

@@ -205,6 +205,28 @@ async def test_what_changed_is_asked_for_since_the_venue_had_it_whatever_our_clo
     assert [each.id for each in report.changed] == [order.id]
 
 
+async def test_a_start_on_a_full_disk_still_tells_what_changed(caplog):
+    class FullDisk(MemoryJournal):
+        async def write(self, *rows):
+            raise OSError("disk is full")
+
+    venue, journal = ScriptedVenue(), MemoryJournal()
+    first = a_gateway(venue, journal)
+    await first.start()
+    order = await first.submit(an_order())
+    await first.stop()
+    venue.change(order.id, status=OrderStatus.FILLED, filled_qty=order.qty)
+
+    second = a_gateway(venue, FullDisk(journal.rows))
+    report = await second.start()
+
+    assert [each.status for each in report.changed] == [OrderStatus.FILLED]
+    assert "venue: the journal cannot be written" in caplog.messages
+    with pytest.raises(errors.ConnectorError, match="disk is full"):
+        await second.submit(an_order())
+    await second.stop()
+
+
 async def test_a_halt_from_elsewhere_is_noticed_again_after_somebody_has_cancelled_all():
     venue, journal = ScriptedVenue(), WatchedJournal()
     gateway = a_gateway(venue, journal)
