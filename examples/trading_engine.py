@@ -47,8 +47,10 @@ async def main(rounds: int = 8, pause: float = 0.2) -> None:
         )
         await hub.connect()
         await engine.run(cycles=rounds)
-        for position in await broker.get_positions():
+        positions = await broker.get_positions()
+        for position in positions:
             print(position.symbol, position.qty, position.avg_entry_price)
+        print(f"{len(positions)} positions after {rounds} rounds")
 
 
 if __name__ == "__main__":

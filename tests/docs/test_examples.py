@@ -23,7 +23,7 @@ SEEN = {
     "quotes_batch": "SymbolNotFoundError",
     "resilient_function": "not even tried",
     "stream_quotes": "order: fill 1",
-    "trading_engine": "embedded exchange",
+    "trading_engine": "positions after 8 rounds",
 }
 
 
