@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from sentio_async import errors
-from sentio_async.base.connector import sorted_out
+from sentio_async.base.symbols import sorted_out
 from sentio_async.models.batch import Batch
 from sentio_async.resilience.batch import gather_batches
 

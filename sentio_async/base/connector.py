@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, NoReturn, Self, TypeVar
@@ -25,14 +25,7 @@ from sentio_async.http.session import Session
 from sentio_async.models.health import ConnectorStatus, HealthReport, HealthStatus
 from sentio_async.resilience.limiter import Window
 
-__all__ = [
-    "BaseConnector",
-    "Capability",
-    "Role",
-    "check_symbol",
-    "sorted_out",
-    "symbols_of",
-]
+__all__ = ["BaseConnector", "Capability", "Role"]
 
 
 T = TypeVar("T")
@@ -94,9 +87,6 @@ class Capability(StrEnum):
     HTML = "html"
     ATTACHMENTS = "attachments"
     SIGNATURES = "signatures"
-
-
-_LONGEST_SYMBOL = 40
 
 
 class BaseConnector:
@@ -344,57 +334,3 @@ def _status_of(exc: errors.ConnectorError) -> HealthStatus:
     if isinstance(exc, errors.RateLimitError):
         return HealthStatus.DEGRADED
     return HealthStatus.UNHEALTHY
-
-
-def sorted_out(symbols: Iterable[str]) -> dict[str, errors.InvalidRequestError | None]:
-    """Each symbol once, in order, with the error of one that cannot be a symbol.
-
-    A single text is refused: it is not a list.
-    """
-    if isinstance(symbols, str):
-        raise errors.InvalidRequestError(f"symbols: a list is needed, such as [{symbols!r}]")
-    asked = dict.fromkeys(symbols)
-    if _are_plain(asked):
-        return asked
-    return {name: None if _is_plain(name) else _refusal(name) for name in asked}
-
-
-def _are_plain(symbols: Mapping[Any, Any]) -> bool:
-    """Letters and digits only in all of them, which is seen at one look at their text."""
-    try:
-        text = "".join(symbols)
-    except TypeError:
-        return False
-    return text.isalnum() and "" not in symbols and max(map(len, symbols)) <= _LONGEST_SYMBOL
-
-
-def _is_plain(symbol: Any) -> bool:
-    """Letters and digits only, as nearly all are; there may be ten thousand to look at."""
-    return symbol.__class__ is str and symbol.isalnum() and len(symbol) <= _LONGEST_SYMBOL
-
-
-def _refusal(symbol: str) -> errors.InvalidRequestError | None:
-    try:
-        check_symbol(symbol)
-    except errors.InvalidRequestError as exc:
-        return exc
-    return None
-
-
-def symbols_of(symbols: Iterable[str]) -> list[str]:
-    """The symbols without repetition, in order; one that cannot be a symbol is refused."""
-    asked = sorted_out(symbols)
-    for error in filter(None, asked.values()):
-        raise error
-    return list(asked)
-
-
-def check_symbol(symbol: Any) -> str:
-    """The symbol, if it can be one at any venue; raises InvalidRequestError otherwise."""
-    if _is_plain(symbol):
-        return str(symbol)
-    if not isinstance(symbol, str) or not symbol.strip() or not symbol.isprintable():
-        raise errors.InvalidRequestError(f"symbol: {symbol!r} is not one")
-    if len(symbol) > _LONGEST_SYMBOL or any(c.isspace() or c == "," for c in symbol):
-        raise errors.InvalidRequestError(f"symbol: {symbol!r} is not one")
-    return symbol

@@ -10,14 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from sentio_async import errors
-from sentio_async.base.connector import (
-    BaseConnector,
-    Capability,
-    Role,
-    check_symbol,
-    sorted_out,
-    symbols_of,
-)
+from sentio_async.base.connector import BaseConnector, Capability, Role
+from sentio_async.base.symbols import check_symbol, sorted_out, symbols_of
 from sentio_async.events import Listener
 from sentio_async.history import Download, HistoryRequest, StoredBars
 from sentio_async.models.bars import Bars

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from sentio_async import errors
-from sentio_async.base.connector import sorted_out
+from sentio_async.base.symbols import sorted_out
 from sentio_async.connectors.alpaca.wire.data_routes import pack
 from sentio_async.models import Batch
 from sentio_async.resilience.batch import gather_batches

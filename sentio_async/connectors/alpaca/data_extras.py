@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 from sentio_async import errors
-from sentio_async.base.connector import symbols_of
+from sentio_async.base.symbols import symbols_of
 from sentio_async.connectors.alpaca.batches import ask_about
 from sentio_async.connectors.alpaca.data_rates import AlpacaRates
 from sentio_async.connectors.alpaca.data_values import (

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from sentio_async import errors
-from sentio_async.base.connector import check_symbol as checked
+from sentio_async.base.symbols import check_symbol as checked
 from sentio_async.models import AssetClass
 
 __all__ = [
