@@ -307,3 +307,24 @@ async def test_quotes_of_many_say_when_they_came(api, data, tickers):
 
     assert all(quote.received_ns > quote.time_ns for quote in quotes.found.values())
     assert len(quotes.found) == len(tickers)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (rows(error="upstream is down"), errors.APIError),
+        ({"status": "error", "count": 0, "resultsCount": 0, "error": "x"}, errors.APIError),
+        ({"status": "not_authorized", "count": 0, "resultsCount": 0}, errors.PermissionError),
+        ({"status": "Error", "results": [], "tickers": []}, errors.APIError),
+    ],
+)
+async def test_a_failure_beside_no_rows_is_no_empty_answer(api, data, body, kind):
+    api.get(url__regex=".*").respond(json=body)
+
+    for asked in (data.iter_tickers(), data.iter_trades("AAPL"), data.iter_sma("AAPL")):
+        with pytest.raises(kind):
+            await all_of(asked)
+    with pytest.raises(kind):
+        await data.get_bars("AAPL", start=DAY)
+    with pytest.raises(kind):
+        await data.get_snapshots(["AAPL"])

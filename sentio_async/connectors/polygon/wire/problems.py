@@ -45,7 +45,7 @@ def find_failure(decoded: Json) -> Problem | None:
     else:
         return None
     status = _word(body.get("status"))
-    if status not in _FAILED and not _is_bare_error(body):
+    if (status or "").upper() not in _FAILED and not _is_bare_error(body):
         return None
     text = _text(body) or f"the answer says {status}"
     return Problem(text, code=status, details=_details(body), kind=_kind(status, text))
@@ -63,12 +63,13 @@ def item_error(code: object, message: object, symbol: str) -> errors.ConnectorEr
 
 
 def _is_bare_error(body: Mapping[str, Any]) -> bool:
-    return bool(body.get("error")) and not any(k in body for k in ("results", "ticker", "tickers"))
+    has_data = any(body.get(name) for name in ("results", "ticker", "tickers"))
+    return bool(body.get("error")) and not has_data
 
 
 def _kind(status: str | None, text: str) -> type[errors.APIError]:
-    if status is not None and status in _KINDS:
-        return _KINDS[status]
+    if status is not None and status.upper() in _KINDS:
+        return _KINDS[status.upper()]
     lowered = text.lower()
     if "exceeded the maximum requests" in lowered:
         return errors.RateLimitError
