@@ -175,7 +175,7 @@ class OrderGateway:
         """An id that nothing else has."""
         letters = os.urandom(16).hex()
         policy = self.policy
-        if len(policy.id_prefix) + len(letters) <= policy.id_length:
+        if not policy.id_is_uuid and len(policy.id_prefix) + len(letters) <= policy.id_length:
             return policy.id_prefix + letters
         return self._id_of(letters)
 

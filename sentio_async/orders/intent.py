@@ -8,6 +8,7 @@ from base64 import b32encode
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -58,7 +59,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def client_order_id(policy: GatewayPolicy, account: str, intent_key: str, seq: int = 0) -> str:
     """The id of an intent: the same every time, here and after a restart."""
     text = "|".join((account, policy.strategy, intent_key, str(seq)))
-    letters = b32encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=").lower()
+    digest = hashlib.sha256(text.encode()).digest()
+    if policy.id_is_uuid:
+        # Of the kind that venues expect: the bits that are left tell orders apart.
+        return str(UUID(bytes=digest[:16], version=4))
+    letters = b32encode(digest).decode().rstrip("=").lower()
     return (policy.id_prefix + letters)[: policy.id_length]
 
 

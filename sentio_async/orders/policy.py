@@ -51,6 +51,8 @@ class GatewayPolicy:
     id_prefix: str = "sentio-"
     id_length: int = 48
     """Of an order's id as a whole; 20 with an empty prefix where a venue takes 20 letters."""
+    id_is_uuid: bool = False
+    """A venue takes nothing but a UUID; ``id_prefix`` and ``id_length`` do not count then."""
     remember: int = 100_000
     """How many settled orders are kept in memory for repeated intent keys, at some 6 kB each."""
 

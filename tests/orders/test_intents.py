@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
@@ -57,6 +58,17 @@ async def test_orders_without_a_key_get_short_ids_too(started):
 
     assert first.client_order_id != second.client_order_id
     assert len(first.client_order_id) == 20
+
+
+async def test_a_venue_may_want_uuids(started):
+    policy = GatewayPolicy(id_is_uuid=True)
+    gateway = await started(ScriptedVenue(), policy=policy)
+    keys = ("one", "two", None, None)
+    ids = [(await gateway.submit(an_order(), intent_key=key)).client_order_id for key in keys]
+
+    assert [str(UUID(own)) for own in ids] == ids
+    assert len(set(ids)) == 4
+    assert client_order_id(policy, "a", "b") == client_order_id(policy, "a", "b")
 
 
 async def test_an_id_that_says_too_little_is_refused():
