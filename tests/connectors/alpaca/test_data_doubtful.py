@@ -12,6 +12,9 @@ from sentio_async import errors
 from sentio_async.connectors.alpaca.broker import AlpacaBroker
 from sentio_async.connectors.alpaca.data import AlpacaData
 from sentio_async.connectors.alpaca.wire import data_stock, data_stocks
+from sentio_async.connectors.alpaca.wire.data_api import Span
+from sentio_async.connectors.alpaca.wire.data_pages import MOST_EMPTY, SpanPages
+from sentio_async.models import Page
 
 HOST = "https://data.alpaca.markets"
 DAY = date(2026, 3, 2)
@@ -160,3 +163,15 @@ async def test_the_list_of_all_instruments_is_longer_than_other_answers():
             found = await AlpacaBroker(keys, client=client).get_assets()
 
     assert len(found) == 30_000
+
+
+def test_pages_without_rows_do_not_go_on_for_ever():
+    pages = SpanPages(Span())
+    for number in range(MOST_EMPTY):
+        pages.take(Page({}, f"a{number}"), 0)
+    pages.take(Page({}, "one with rows"), 1)
+    for number in range(MOST_EMPTY):
+        pages.take(Page({}, f"b{number}"), 0)
+
+    with pytest.raises(errors.DecodeError, match=f"{MOST_EMPTY} in a row are empty"):
+        pages.take(Page({}, "more"), 0)

@@ -12,7 +12,10 @@ from sentio_async import errors
 from sentio_async.connectors.alpaca.wire.data_api import MOST_ROWS, Span
 from sentio_async.models import Page
 
-__all__ = ["SpanPages"]
+__all__ = ["MOST_EMPTY", "SpanPages"]
+
+MOST_EMPTY = 1_000
+"""Pages in a row without a row after which a list is given up as endless."""
 
 
 class SpanPages:
@@ -28,6 +31,7 @@ class SpanPages:
         self._page_size = page_size
         self._left = limit
         self._tokens: set[str] = set()
+        self._empty = 0
         self._is_done = False
 
     def next(self) -> Span | None:
@@ -48,6 +52,9 @@ class SpanPages:
         """Note that a page came with so many of the rows that are wanted."""
         if page.next is not None and page.next in self._tokens:
             raise errors.DecodeError("pages: a page token came twice, so the list has no end")
+        self._empty = 0 if rows else self._empty + 1
+        if self._empty > MOST_EMPTY:
+            raise errors.DecodeError(f"pages: {MOST_EMPTY} in a row are empty, and more are named")
         if self._left is not None:
             self._left -= rows
         self._is_done = not page.next or (self._left is not None and self._left <= 0)
