@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from sentio_async.orders.venue import BrokerClass
 __all__ = ["Cancellation", "Replacement", "unheard"]
 
 _DAY = 86_400.0
+_PATIENCE = 0.25
+"""How long a cancel waits for the journal, in seconds."""
 
 
 def unheard(intent: Intent) -> str:
@@ -138,8 +141,10 @@ class Cancellation(Placement):
 
     async def _ask_once(self) -> errors.ConnectorError | None:
         desk, entry = self.desk, self.entry
-        # A broken journal is told of, and keeps nobody from cancelling.
-        if await self._write_sent() is not None:
+        # A broken journal is told of, and keeps nobody from cancelling; nor does a slow one.
+        writing = desk.start(self._write_sent())
+        await asyncio.wait((writing,), timeout=_PATIENCE)
+        if not writing.done() or writing.result() is not None:
             entry.attempts += 1
         assert entry.intent.order_id is not None
         started = desk.now()

@@ -224,7 +224,7 @@ class _Writer:
 
     def _commit(self, batch: Batch) -> None:
         problem = self._problem_with(batch)
-        if problem is not None and len(batch) > 1:
+        if problem is not None and len(batch) > 1 and not _is_passing(problem):
             # What is wrong with one must not keep the others from being written.
             for each in batch:
                 self._commit([each])

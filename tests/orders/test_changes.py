@@ -20,6 +20,7 @@ from orders.venues import (
 from sentio_async import errors
 from sentio_async.models.trading import OrderChange
 from sentio_async.models.words import OrderStatus
+from sentio_async.orders.intent import Kind
 from sentio_async.orders.journal import MemoryJournal, Step
 from sentio_async.orders.policy import GatewayPolicy
 from sentio_async.orders.rails import Rails
@@ -132,6 +133,23 @@ async def test_a_refused_cancel_of_an_order_nobody_can_read_is_unknown(started):
 
     with pytest.raises(errors.OutcomeUnknownError, match="does no harm"):
         await gateway.cancel(order.id)
+
+
+async def test_a_slow_journal_keeps_nobody_from_cancelling(started):
+    class Slow(MemoryJournal):
+        async def write(self, *rows):
+            if rows[0].intent is not None and rows[0].intent.kind is Kind.CANCEL:
+                await asyncio.sleep(20)
+            await super().write(*rows)
+
+    venue, journal = ScriptedVenue(), Slow()
+    gateway = await started(venue, journal)
+    order = await gateway.submit(an_order())
+
+    async with asyncio.timeout(1):
+        await gateway.cancel(order.id)
+
+    assert venue.orders[order.id].status is OrderStatus.CANCELED
 
 
 async def test_a_cancel_that_never_ends_is_unknown_in_time(started):

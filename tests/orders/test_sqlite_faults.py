@@ -126,6 +126,26 @@ async def test_a_row_that_cannot_be_kept_takes_no_other_with_it(journal):
     assert read_journal(journal.path)[1] == [ROW, ROW]
 
 
+async def test_what_waits_for_a_busy_file_waits_for_it_once(path, monkeypatch):
+    hurried = functools.partial(sqlite3.connect, timeout=0.2)
+    monkeypatch.setattr(sqlite_journal.sqlite3, "connect", hurried)
+    journal = SqliteJournal(path)
+    await journal.open("a")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    begun = asyncio.get_running_loop().time()
+
+    told = await asyncio.gather(*(journal.write(ROW) for _ in range(20)), return_exceptions=True)
+
+    # The first may be alone in its commit.
+    assert asyncio.get_running_loop().time() - begun < 1.0
+    assert {str(each) for each in told} == {"database is locked"}
+    other.close()
+    await journal.write(ROW)
+    await journal.close()
+    assert read_journal(path)[1] == [ROW]
+
+
 async def test_a_link_to_a_journal_is_that_journal(journal, tmp_path):
     (tmp_path / "there").mkdir()
     link = tmp_path / "there" / "orders"
