@@ -19,6 +19,7 @@ from typing import Any
 __all__ = ["REDACTED", "Hidden", "Redactor", "install_log_filters", "redactor"]
 
 REDACTED = "[secret]"
+_MARK = "\ufdd0"  # no character; a secret may be a part of what it is replaced by
 _SHORTEST = 4  # a shorter text would blank half of every line
 _LAST = 2
 """Secrets of one owner that stay hidden: an answer to the one before may still come."""
@@ -64,6 +65,14 @@ def _forms(secret: str) -> set[str]:
     return {form for form in forms if len(form) >= _SHORTEST}
 
 
+def _pattern_of(secret: str) -> str:
+    """A pattern of every way to write it, or nothing where it is too short."""
+    forms = {form: re.escape(form) for form in _forms(secret)}
+    if len(secret) >= _SHORTEST:
+        forms[secret] = _in_urls(secret)
+    return "|".join(map(forms.__getitem__, sorted(forms, key=len, reverse=True)))
+
+
 def _in_urls(secret: str) -> str:
     """A pattern of it as URLs have it: which characters are percent-encoded, each place decides."""
     return "".join([c if c.isascii() and c.isalnum() else _maybe_encoded(c) for c in secret])
@@ -80,7 +89,9 @@ class Redactor:
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
-        self._pattern: re.Pattern[str] | None = None
+        # One pattern for all takes a tenth of a second to compile when there are many.
+        self._patterns: dict[str, re.Pattern[str]] = {}
+        self._longest_first: tuple[re.Pattern[str], ...] = ()
         self._changes: deque[tuple[int, tuple[str, ...]]] = deque()
         self._is_changing = False
 
@@ -101,30 +112,27 @@ class Redactor:
         try:
             while self._changes:
                 self._count(*self._changes.popleft())
-                self._compile()
+                ordered = sorted(self._patterns, key=len, reverse=True)
+                self._longest_first = tuple(map(self._patterns.__getitem__, ordered))
         finally:
             self._is_changing = False
 
     def _count(self, by: int, secrets: tuple[str, ...]) -> None:
         for secret in secrets:
             uses = self._known.get(secret, 0) + by
-            if uses > 0:
-                self._known[secret] = uses
-            else:
+            if uses <= 0:
                 self._known.pop(secret, None)
-
-    def _compile(self) -> None:
-        secrets = [secret for secret in self._known if len(secret) >= _SHORTEST]
-        forms = {form: re.escape(form) for each in self._known for form in _forms(each)}
-        forms |= {secret: _in_urls(secret) for secret in secrets}
-        longest_first = sorted(forms, key=len, reverse=True)
-        pattern = "|".join(map(forms.__getitem__, longest_first))
-        self._pattern = re.compile(pattern) if forms else None
+                self._patterns.pop(secret, None)
+                continue
+            self._known[secret] = uses
+            if secret not in self._patterns and (pattern := _pattern_of(secret)):
+                self._patterns[secret] = re.compile(pattern)
 
     def scrub(self, text: str) -> str:
         """The text without secrets."""
-        if self._pattern is not None:
-            text = self._pattern.sub(REDACTED, text)
+        for pattern in self._longest_first:
+            text = pattern.sub(_MARK, text)
+        text = text.replace(_MARK, REDACTED)
         return _NAMED.sub(rf"\1{REDACTED}", text)
 
     def scrub_all(self, value: Any) -> Any:
@@ -139,7 +147,7 @@ class Redactor:
 
     def knows_any_in(self, text: str) -> bool:
         """Whether one of the secrets is in the text."""
-        return self._pattern is not None and self._pattern.search(text) is not None
+        return any(pattern.search(text) for pattern in self._longest_first)
 
     def __repr__(self) -> str:
         return f"<Redactor of {len(self._known)} secrets>"

@@ -132,6 +132,19 @@ def test_the_longest_secret_wins():
     assert hiding.scrub("x secret-and-more y") == f"x {REDACTED} y"
 
 
+def test_one_more_secret_does_not_cost_all_the_others_again(monkeypatch):
+    prepared = []
+    prepare = redaction._pattern_of
+    monkeypatch.setattr(redaction, "_pattern_of", lambda s: prepared.append(s) or prepare(s))
+    hiding, secrets = Redactor(), [f"secret-{number:03d}" for number in range(100)]
+    for secret in secrets:
+        hiding.add([secret])
+    hiding.remove(secrets[:50])
+
+    assert prepared == secrets
+    assert hiding.scrub("secret-049 secret-050") == f"secret-049 {REDACTED}"
+
+
 def test_values_from_json_are_scrubbed_all_through(hiding):
     raw = {"a": [SECRET, 1, None, "plain"], SECRET: {"b": (f"x{SECRET}", True)}}
 

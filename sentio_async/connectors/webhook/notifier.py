@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypedDict, Unpack
 
@@ -223,12 +224,17 @@ class WebhookNotifier(NotificationConnector):
         declared = post_to_slack if is_slack else post_notice
         call = aimed_at(declared(body, id), target.url)
         try:
-            delivery = await target.session.send(call, timeout=timeout)
+            with self._hiding(target):
+                delivery = await target.session.send(call, timeout=timeout)
         except errors.NotFoundError as exc:
             if exc.status_code == 410 and len(self._gone) < _MOST_GONE:
                 self._gone[target.digest] = None
             raise
         return RecipientResult(recipient=target.session.host, delivery=delivery)
+
+    def _hiding(self, target: _Target) -> AbstractContextManager[None]:
+        """The operator's own URL is hidden as long as this lives."""
+        return nullcontext() if target is self._own else self._recipients.hiding(target.url)
 
     async def connect(self) -> None:
         """See that the receiver's host answers; receivers that were gone are tried again."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pydantic import SecretStr
 
@@ -21,7 +23,7 @@ __all__ = ["Recipients"]
 MOST = 256
 """How many hosts are remembered; each costs a breaker and a limiter."""
 MOST_HIDDEN = 32
-"""How many URLs are kept out of logs; the ones used last."""
+"""How many URLs are kept out of logs after their use, the last ones."""
 
 
 class Recipients:
@@ -38,12 +40,11 @@ class Recipients:
             clock=resources.clock,
         )
         self._sessions: OrderedDict[str, tuple[Session, Proof]] = OrderedDict()
-        self._hidden: OrderedDict[SecretStr, list[SecretStr]] = OrderedDict()
+        self._hidden: deque[list[SecretStr]] = deque()
 
     def session_to(self, url: str) -> tuple[Session, Proof]:
-        """The session to the URL's host; the URL itself is kept out of logs from now on."""
+        """The session to the URL's host."""
         origin = split_url(url)[0]
-        self._hide(url)
         if origin not in self._sessions:
             self._sessions[origin] = self._new_session(origin)
             self._forget_some()
@@ -66,14 +67,17 @@ class Recipients:
             raise errors.InvalidRequestError(f"url: {exc}") from None
         return session, proof
 
-    def _hide(self, url: str) -> None:
-        key = SecretStr(url)
-        if key not in self._hidden:
-            self._hidden[key] = [SecretStr(text) for text in (url, *parts_to_hide(url))]
-            redactor.add(_plain(self._hidden[key]))
-        self._hidden.move_to_end(key)
-        if len(self._hidden) > MOST_HIDDEN:
-            redactor.remove(_plain(self._hidden.popitem(last=False)[1]))
+    @contextmanager
+    def hiding(self, url: str) -> Iterator[None]:
+        """Keeps the URL out of logs and errors, meanwhile and for some time after."""
+        texts = [SecretStr(text) for text in (url, *parts_to_hide(url))]
+        redactor.add(_plain(texts))
+        try:
+            yield
+        finally:
+            self._hidden.append(texts)
+            if len(self._hidden) > MOST_HIDDEN:
+                redactor.remove(_plain(self._hidden.popleft()))
 
     def _forget_some(self) -> None:
         while len(self._sessions) > MOST:
@@ -87,7 +91,7 @@ class Recipients:
         """Close every connection."""
         await self._resources.close()
         while self._hidden:
-            redactor.remove(_plain(self._hidden.popitem()[1]))
+            redactor.remove(_plain(self._hidden.popleft()))
 
 
 def _plain(secrets: list[SecretStr]) -> list[str]:

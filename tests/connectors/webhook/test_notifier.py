@@ -251,7 +251,10 @@ async def test_a_slow_recipient_does_not_hold_up_the_others(exchange):
     assert [each.path for each in exchange.hooks] == ["/hook/quick", "/hook/slow"]
 
 
-async def test_urls_of_messages_stay_out_of_sight_too(exchange, caplog):
+@pytest.mark.parametrize("most", [0, 32])
+async def test_urls_of_messages_stay_out_of_sight_too(exchange, caplog, monkeypatch, most):
+    # However few are remembered, those in use are hidden.
+    monkeypatch.setattr("sentio_async.connectors.webhook.recipients.MOST_HIDDEN", most)
     caplog.set_level(logging.DEBUG)
     urls = [f"{exchange.addresses.webhook}/hook/canary-{n}-4711?token=canary-q{n}" for n in (1, 2)]
     exchange.state.sink.status = 500
