@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from datetime import UTC, datetime
+from functools import partial
 
 from venue import settings_for
 
@@ -16,15 +17,16 @@ def show(event: Event) -> None:
 
 
 async def main() -> None:
-    span = {"start": datetime(2025, 3, 10, tzinfo=UTC), "end": datetime(2025, 3, 14, tzinfo=UTC)}
+    start, end = datetime(2025, 3, 10, tzinfo=UTC), datetime(2025, 3, 14, tzinfo=UTC)
     symbols = ["AAPL", "MSFT", "B@D"]
     async with (
         settings_for("alpaca") as settings,
         ConnectorFactory.create_data_provider("alpaca", settings["alpaca"]) as data,
     ):
         with tempfile.TemporaryDirectory() as folder:
-            await data.download_bars(symbols[:1], "5Min", folder, on_progress=show, **span)
-            stored = await data.download_bars(symbols, "5Min", folder, on_progress=show, **span)
+            download = partial(data.download_bars, start=start, end=end, on_progress=show)
+            await download(symbols[:1], "5Min", folder)
+            stored = await download(symbols, "5Min", folder)
             for symbol, found in stored.found.items():
                 print(symbol, found.rows, "bars in", *(file.name for file in found.files))
             for symbol, error in stored.errors.items():

@@ -16,9 +16,9 @@ answers: Iterator[type[OSError] | float] = iter([ConnectionResetError, TimeoutEr
 async def fetch_sentiment(symbol: str) -> float:
     """A service that fails twice, answers once, and is down from then on."""
     answer = next(answers, ConnectionRefusedError)
-    if isinstance(answer, float):
-        return answer
-    raise answer(f"sentiment of {symbol}")
+    if isinstance(answer, type):
+        raise answer(f"sentiment of {symbol}")
+    return answer
 
 
 async def main() -> None:

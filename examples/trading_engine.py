@@ -3,10 +3,11 @@
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from decimal import Decimal
 
 from venue import settings_for
 
-from sentio_async import Batch, ConnectorHub, OrderRequest, Quote, TradingEngine
+from sentio_async import Batch, ConnectorHub, OrderRequest, OrderSide, Quote, TradingEngine
 from sentio_async.engine import Desk
 
 
@@ -24,7 +25,7 @@ class BelowAverage:
         held |= {order.symbol for order in await desk.get_orders()}
         wanted = [quote for quote in quotes.found.values() if self._is_low(quote)]
         return [
-            OrderRequest(symbol=quote.symbol, side="buy", qty=1)
+            OrderRequest(symbol=quote.symbol, side=OrderSide.BUY, qty=Decimal(1))
             for quote in wanted
             if quote.symbol not in held
         ]

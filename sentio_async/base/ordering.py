@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, Unpack
 
 from pydantic import ValidationError
 
 from sentio_async import errors
 from sentio_async.base.connector import BaseConnector, Capability
+from sentio_async.base.order_fields import ChangeFields, Number, OrderFields
 from sentio_async.http.endpoint import Call
 from sentio_async.http.session import Session
 from sentio_async.models.page import Rows
@@ -29,7 +30,6 @@ from sentio_async.orders.venue import Asked, BrokerClass, CallsVenue
 
 __all__ = ["Number", "OrderCalls"]
 
-Number = Decimal | int | str | float
 T = TypeVar("T")
 
 
@@ -62,7 +62,7 @@ class OrderCalls(BaseConnector):
         order_type: OrderType | str = OrderType.MARKET,
         time_in_force: TimeInForce | str = TimeInForce.DAY,
         intent_key: str | None = None,
-        **more: Any,
+        **more: Unpack[OrderFields],
     ) -> Order:
         """Place an order; ``more`` takes every other field of ``OrderRequest``.
 
@@ -112,7 +112,7 @@ class OrderCalls(BaseConnector):
             raise errors.NoOrderUpdatesError(text, connector=self.name)
 
     async def replace_order(
-        self, order_id: str, change: OrderChange | None = None, **fields: Any
+        self, order_id: str, change: OrderChange | None = None, **fields: Unpack[ChangeFields]
     ) -> Order:
         """Change an order that is working; the answer may be a new order that replaces it.
 
@@ -385,7 +385,7 @@ class OrderCalls(BaseConnector):
             await outlast(starting)
 
 
-def _validated(kind: Any, fields: dict[str, Any]) -> Any:
+def _validated(kind: Any, fields: Mapping[str, Any]) -> Any:
     """The value, or one line that says which field is wrong and why."""
     try:
         return kind.model_validate(fields)

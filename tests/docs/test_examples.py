@@ -1,6 +1,7 @@
 """Every script in examples/ runs to its end against the embedded exchange."""
 
 import runpy
+import subprocess
 import sys
 
 import pytest
@@ -60,3 +61,36 @@ def test_the_list_of_examples_is_whole():
     listed = prose_of(FOLDER / "README.md")
 
     assert [path.name for path in SCRIPTS if f"`{path.name}`" not in listed] == []
+
+
+MISTYPED = """
+from sentio_async import BrokerConnector
+
+
+async def buy(broker: BrokerConnector) -> None:
+    await broker.place_order("AAPL", 1, "buy", order_type="limit", limit_price="1.50")
+    await broker.place_order("AAPL", 1, "buy", order_type="limit", limt_price="1.50")
+    await broker.replace_order("1", limit_price={})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_types_of_the_examples_are_right_and_typing_errors_in_orders_are_seen(tmp_path):
+    pytest.importorskip("mypy")
+    mistyped = tmp_path / "mistyped.py"
+    mistyped.write_text(MISTYPED)
+    theirs = tmp_path / "mypy.ini"  # a user's, without plug-ins
+    theirs.write_text("[mypy]\nstrict = True\n")
+    options = ["--config-file", theirs, "--cache-dir", tmp_path / "cache"]
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *FOLDER.glob("*.py"), mistyped],
+        capture_output=True,
+        text=True,
+        cwd=CHECKOUT,
+        check=False,
+    )
+
+    found = [line for line in checked.stdout.splitlines() if ": error: " in line]
+    assert [line.split(":")[1] for line in found if "mistyped.py" in line] == ["7", "8"]
+    assert [line for line in found if "mistyped.py" not in line] == []
