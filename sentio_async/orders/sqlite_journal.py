@@ -303,6 +303,9 @@ def _open(path: Path, account: str, durability: Durability) -> sqlite3.Connectio
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     else:
         _check_file(path)
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise ValueError("is not a journal; it is left as it is")
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         if is_new:
@@ -320,9 +323,6 @@ def _open(path: Path, account: str, durability: Durability) -> sqlite3.Connectio
 def _check_file(path: Path) -> None:
     if not path.is_file():
         raise ValueError("is no file; it is left as it is")
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            raise ValueError("is not a journal; it is left as it is")
     if not wal.is_whole(Path(f"{path}-wal")):
         raise ValueError("its write-ahead log is damaged; it is left as it is")
 
@@ -379,6 +379,7 @@ def read_journal(path: str | os.PathLike[str]) -> tuple[str, list[Row]]:
     try:
         if not file.exists():
             raise ValueError("there is no such file")
+        # Not opened here: to close it would end the locks that a journal of this process has on it.
         _check_file(file)
         database = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
         with contextlib.closing(database):

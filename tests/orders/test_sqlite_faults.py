@@ -5,6 +5,7 @@ import errno
 import functools
 import os
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 
@@ -123,6 +124,19 @@ async def test_a_row_that_cannot_be_kept_takes_no_other_with_it(journal):
     )
 
     assert [type(each) for each in told] == [type(None), UnicodeEncodeError, type(None)]
+    assert read_journal(journal.path)[1] == [ROW, ROW]
+
+
+async def test_to_read_a_journal_takes_no_lock_from_who_writes_it(journal):
+    await journal.write(ROW)
+    assert read_journal(journal.path)[1] == [ROW]
+    # Another program that looks at it would now end the log if nobody else had the file.
+    look = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM rows').close()"
+    looking = await asyncio.create_subprocess_exec(sys.executable, "-c", look, str(journal.path))
+    assert await looking.wait() == 0
+
+    await journal.write(ROW)
+
     assert read_journal(journal.path)[1] == [ROW, ROW]
 
 
