@@ -86,13 +86,12 @@ class Vendor:
     async def __aexit__(self, *_):
         await self.client.aclose()
 
-    def session(self, auth, **settings):
-        return Session(
-            TestConfig(**settings), "https://api.test", auth=auth, resources=self.resources
-        )
+    def session(self, auth, host="api", **settings):
+        config, url = TestConfig(**settings), f"https://{host}.test"
+        return Session(config, url, auth=auth, resources=self.resources)
 
     def auth(self, **known):
-        asking = self.session(NoAuth(), retry_attempts=1)
+        asking = self.session(NoAuth(), "login", retry_attempts=1)
 
         async def renew(last):
             refresh = "refresh-0000" if last is None else last.refresh.get_secret_value()

@@ -166,7 +166,11 @@ def _not_renewed(cause: errors.ConnectorError) -> errors.ConnectorError:
     else:
         error = copy.copy(cause)
         error.message, error.args = message, (message,)
+        if isinstance(error, errors.APIError):
+            # It is no answer of the host that the call was for, and that host's quota is not used.
+            error.status_code = None
     error.outcome = Outcome.NOT_SENT
     # Those of the renewal's own request; the caller's are still to be filled in.
-    error.operation = error.request = error.phase = error.elapsed = None
+    error.operation = error.request = error.elapsed = None
+    error.phase = "renewal"
     return error

@@ -13,6 +13,8 @@ __all__ = ["Verdict", "verdict_of"]
 
 # 408 and 425 speak of this one request and its connection.
 _NEUTRAL_STATUS = frozenset({408, 425, 429})
+# Before anybody was asked: for a place in the pool, or for proof of who asks.
+_ON_OUR_SIDE = frozenset({"pool", "renewal"})
 # Mistakes in the calling code, not in the service.
 _OWN_MISTAKES = (
     ArithmeticError,
@@ -67,5 +69,5 @@ def _connector_verdict(error: errors.ConnectorError) -> Verdict:
         case Outcome.REFUSED:
             return Verdict.OK
         case _:
-            reached_out = isinstance(error, builtins.ConnectionError) and error.phase != "pool"
-            return Verdict.FAIL if reached_out else Verdict.NEUTRAL
+            is_lost = isinstance(error, builtins.ConnectionError)
+            return Verdict.FAIL if is_lost and error.phase not in _ON_OUR_SIDE else Verdict.NEUTRAL

@@ -160,11 +160,28 @@ async def test_each_caller_has_an_error_of_their_own_and_the_host_is_not_blamed(
         raise errors.ConnectionError("cannot connect", outcome=Outcome.NOT_SENT, phase="connect")
 
     session = vendor.session(BearerAuth(SecretStr("old-token"), renew=renew))
-    calls = [session.send(write_once(n), retry=None) for n in range(3)]
+    calls = [session.send(write_once(n), retry=None) for n in range(9)]
     found = await asyncio.gather(*calls, return_exceptions=True)
 
-    assert len({id(each) for each in found}) == 3
+    assert len({id(each) for each in found}) == 9
+    assert session.breakers["account"].state.value == "closed"
     assert {each.message for each in found} == {"the proof was not renewed: cannot connect"}
+
+
+async def test_a_login_that_is_throttled_holds_back_no_call_that_has_proof(vendor):
+    auth = vendor.auth(token=vendor.first())
+    session = vendor.session(auth)
+    vendor.revoke()
+    vendor.failures = [httpx.Response(429, headers={"retry-after": "60"})]
+    with pytest.raises(errors.RateLimitError) as caught:
+        await session.send(write_once(1), retry=None)
+    assert (caught.value.retry_after, caught.value.status_code) == (60.0, None)
+
+    vendor.accepted.add(vendor.access)
+    async with asyncio.timeout(1.0):
+        await session.send(write_once(2))
+
+    assert vendor.orders == [2]
 
 
 async def test_a_write_is_sent_when_its_proof_is_renewed_at_the_second_try(vendor):
