@@ -87,6 +87,16 @@ async def test_other_stacks_run_as_they_are_written(layers, name):
     assert await called_by(*layers) == name
 
 
+async def test_what_takes_no_attributes_can_be_decorated():
+    class Call:
+        __slots__ = ()
+
+        async def __call__(self):
+            return await caller()
+
+    assert await retry(circuit_breaker(Call()))() == "__call__"
+
+
 async def test_a_breaker_with_a_will_of_its_own_is_asked_first():
     limiter = Limiter([Window(1, 60.0)])
     function = retry(circuit_breaker(Shy())(rate_limit(limiter)(caller)))
