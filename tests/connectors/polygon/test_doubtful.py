@@ -328,3 +328,26 @@ async def test_a_failure_beside_no_rows_is_no_empty_answer(api, data, body, kind
         await data.get_bars("AAPL", start=DAY)
     with pytest.raises(kind):
         await data.get_snapshots(["AAPL"])
+
+
+NOON = datetime(2026, 1, 2, 17, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(DAY, DAY), (DAY, date(2026, 1, 1)), (NOON, NOON), (NOON, AT), (AT, AT - 1)]
+)
+async def test_ticks_until_before_their_start_are_refused_and_not_none(data, start, end):
+    options = {"start": start, "end": end}
+    for ask in (data.iter_trades, data.iter_quotes, data.iter_option_trades):
+        with pytest.raises(errors.InvalidRequestError, match=r"end: .* is not after"):
+            await all_of(ask("AAPL", **options))
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(DAY, date(2026, 1, 3)), (DAY, NOON), (AT, AT + 1), (None, DAY)],
+)
+async def test_ticks_from_start_until_before_end_are_asked_for(api, data, start, end):
+    api.get("/v3/trades/AAPL").respond(json=rows())
+
+    assert await all_of(data.iter_trades("AAPL", start=start, end=end)) == []

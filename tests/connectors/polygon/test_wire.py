@@ -72,10 +72,10 @@ def test_bars_are_asked_for_by_day_or_by_millisecond():
 
 
 def test_ticks_are_asked_for_without_losing_a_nanosecond():
-    start = datetime(2025, 3, 14, 9, 30, 0, 123457, tzinfo=NEW_YORK)
+    start = datetime(2025, 3, 14, 9, 30, 0, 123456, tzinfo=NEW_YORK)
 
     call = ticks.trades("AAPL", start, 1741959000123456789)
-    assert "timestamp.gte=1741959000123457000" in call.query
+    assert "timestamp.gte=1741959000123456000" in call.query
     assert "timestamp.lt=1741959000123456789" in call.query
 
 

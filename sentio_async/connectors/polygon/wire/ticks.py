@@ -169,7 +169,14 @@ def read_quotes(answer: Bulk[QuoteRow], *, symbol: str) -> Page[Rows[Quote]]:
 
 
 def _span(start: Moment | None, end: Moment | None) -> dict[str, QueryValue]:
-    return {"timestamp.gte": nanoseconds(start), "timestamp.lt": nanoseconds(end)}
+    first, last = nanoseconds(start), nanoseconds(end)
+    # A day and a time are not compared: which zone's day it is, the vendor knows.
+    pair: Any = (first, last)
+    if type(first) is type(last) and first is not None and pair[1] <= pair[0]:
+        raise errors.InvalidRequestError(
+            f"end: {end} is not after {start}; ticks are those from start until before end"
+        )
+    return {"timestamp.gte": first, "timestamp.lt": last}
 
 
 def _between(
