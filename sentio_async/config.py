@@ -172,6 +172,17 @@ class ConnectorConfig(BaseModel):
         found = (text for name in type(self).model_fields for text in _secrets_in(vars(self)[name]))
         return tuple(text for text in found if text)
 
+    def origins(self) -> str:
+        """Where each secret is from, and none of them: the variable, or the settings."""
+        kind, found = type(self), []
+        for name in kind.model_fields:
+            secret = vars(self)[name]
+            if isinstance(secret, SecretStr):
+                text = secret.get_secret_value()
+                same = (v for v in variables_of(kind, name) if os.environ.get(v) == text)
+                found.append(f"{name} from {next(same, 'the settings')}")
+        return ", ".join(found)
+
     @field_validator("base_url", "data_url", "token_url", check_fields=False)
     @classmethod
     def _sound_url(cls, url: str, info: ValidationInfo) -> str:

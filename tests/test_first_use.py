@@ -165,6 +165,22 @@ async def test_wrong_credentials(exchange, monkeypatch, capsys):
     assert "not-the-secret" not in str(caught.value)
 
 
+async def test_wrong_credentials_are_told_with_where_they_are_from(exchange, monkeypatch):
+    settings = exchange.settings("alpaca")
+    monkeypatch.setenv("SENTIO_ALPACA_API_SECRET", "of an old shell")
+    monkeypatch.setenv("APCA_API_KEY_ID", settings.pop("api_key"))
+    del settings["api_secret"]
+
+    with pytest.raises(errors.AuthenticationError) as caught:
+        await AlpacaBroker({**settings, "api_key": "a slip"}).connect()
+    assert caught.value.__notes__[-1] == (
+        "tried with api_key from the settings, api_secret from SENTIO_ALPACA_API_SECRET"
+    )
+    with pytest.raises(errors.AuthenticationError) as caught:
+        await AlpacaBroker(settings).connect()
+    assert "api_key from APCA_API_KEY_ID" in caught.value.__notes__[-1]
+
+
 async def test_a_host_that_is_not_there(monkeypatch, capsys):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

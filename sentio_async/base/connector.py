@@ -212,7 +212,9 @@ class BaseConnector:
         try:
             await self._check()
             await self._open()
-        except BaseException:
+        except BaseException as exc:
+            if isinstance(exc, errors.AuthenticationError) and (known := self._config.origins()):
+                exc.add_note(f"tried with {known}")
             await self._resources.leave()
             raise
         self._connected_at = self._clock.utcnow()
