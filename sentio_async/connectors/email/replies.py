@@ -19,6 +19,7 @@ __all__ = ["Meaning", "Phase", "Reply", "error_for", "meaning_of", "wait_in"]
 _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
 _WAIT = re.compile(r"(?i)\b(\d{1,5})\s*(s|sec|second|m|min|minute|h|hour)s?\b")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
+_GREYLIST = re.compile(r"(?i)gr[ea]y[- ]?list")
 _RETRY_WORDS = re.compile(r"(?i)again|retry|wait|later|greylist|deferred")
 
 # Gmail, Amazon SES, Exchange Online: a day's allowance is used up.
@@ -101,6 +102,8 @@ def meaning_of(reply: Reply, phase: Phase) -> Meaning:
         return Meaning.GARBLED
     if reply.code < 400:
         return Meaning.ACCEPTED if _is_expected(reply.code, phase) else Meaning.GARBLED
+    if _is_greylist(reply, phase):
+        return Meaning.TRANSIENT_RECIPIENT
     if throttle := _throttle_in(reply, phase):
         return throttle
     if phase is Phase.AUTH:
@@ -119,6 +122,12 @@ def _is_expected(code: int, phase: Phase) -> bool:
         case Phase.CONNECT | Phase.STARTTLS:
             return code == 220
     return 250 <= code < 260
+
+
+def _is_greylist(reply: Reply, phase: Phase) -> bool:
+    """These recipients alone are put off, some servers say so after the message only."""
+    is_theirs = phase in (Phase.RCPT, Phase.DATA, Phase.DOT) and reply.code in (450, 451, 452)
+    return is_theirs and _GREYLIST.search(reply.text) is not None
 
 
 def _throttle_in(reply: Reply, phase: Phase) -> Meaning | None:
@@ -220,11 +229,12 @@ def error_for(reply: Reply, phase: Phase) -> errors.ConnectorError:
         case Meaning.PERMANENT_MESSAGE | Meaning.PERMANENT_RECIPIENT:
             return errors.BadRequestError(text, **known)
     wait = wait_in(reply.text)
-    if wait is not None:
+    if wait is not None and meaning is not Meaning.TRANSIENT_RECIPIENT:
         return errors.RateLimitError(
-            text, retry_after=wait, scope="recipient", outcome=Outcome.NOT_SENT, **known
+            text, retry_after=wait, scope="mail server", outcome=Outcome.NOT_SENT, **known
         )
-    return errors.ServerError(text, outcome=Outcome.NOT_SENT, **known)
+    # Not a rate limit: that would hold up everybody else's messages too.
+    return errors.ServerError(text, retry_after=wait, outcome=Outcome.NOT_SENT, **known)
 
 
 def _without_code(reply: Reply) -> str:

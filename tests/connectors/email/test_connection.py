@@ -115,6 +115,19 @@ async def test_a_recipient_that_stays_put_off_is_reported_as_deferred():
     assert len(server.messages) == 1  # five minutes are more than is waited for
 
 
+@pytest.mark.parametrize("word", ["RCPT", "DOT"])
+async def test_a_recipient_that_is_put_off_does_not_hold_up_the_others(word):
+    greylisted = "451 4.7.1 greylisted, try again in 300 seconds"
+    async with Scripted(**{word: [greylisted, "250 OK"]}) as server:
+        mail = notifier(server)
+        with pytest.raises(errors.ServerError) as caught:
+            await tell(mail)
+
+        assert caught.value.retry_after == 300
+        assert len(caught.value.attempts) == 1  # five minutes are more than is waited for
+        assert (await tell(mail, to="b@x.test")).is_delivered
+
+
 async def test_when_nobody_gets_it_the_error_says_why():
     async with Scripted(RCPT="550 5.1.1 no such user") as server:
         with pytest.raises(errors.BadRequestError, match=r"RCPT: 550 5\.1\.1 no such user"):

@@ -13,7 +13,7 @@ EXPECTED = {
     "smtp/ok_single": "accepted",
     "smtp/partial_550_and_451": "partial",
     "smtp/all_refused_550": errors.BadRequestError,
-    "smtp/all_refused_451": errors.RateLimitError,
+    "smtp/all_refused_451": errors.ServerError,
     "smtp/data_550": errors.BadRequestError,
     "smtp/data_451": errors.ServerError,
     "smtp/size_552_at_mail": errors.BadRequestError,

@@ -148,7 +148,7 @@ def test_a_wait_in_words_is_heard(text, seconds):
     [
         ("DOT", 451, "4.7.1 slow down, retry in 9 seconds", "mail server", Outcome.NOT_SENT),
         ("MAIL", 550, "5.4.5 no more for today", "mail quota", Outcome.REFUSED),
-        ("RCPT", 451, "4.7.1 greylisted, try again in 9 s", "recipient", Outcome.NOT_SENT),
+        ("AUTH", 421, "4.3.0 come back in 9 s, wait", "mail server", Outcome.NOT_SENT),
     ],
 )
 def test_a_throttle_says_whose_it_is_and_that_nobody_got_the_message(
@@ -161,6 +161,17 @@ def test_a_throttle_says_whose_it_is_and_that_nobody_got_the_message(
     assert error.retry_after == (None if scope == "mail quota" else 9)
     assert error.is_permanent is (scope == "mail quota")
     assert error.message == f"{phase}: {code} {text}"
+
+
+@pytest.mark.parametrize("phase", ["RCPT", "DATA", "DOT"])
+def test_a_greylist_is_of_its_recipients_and_not_of_the_server(phase):
+    reply = Reply(451, "4.7.1 Greylisted, try again in 300 seconds")
+
+    error = error_for(reply, Phase(phase))
+
+    assert meaning_of(reply, Phase(phase)) is Meaning.TRANSIENT_RECIPIENT
+    assert isinstance(error, errors.ServerError)
+    assert (error.retry_after, error.outcome) == (300, Outcome.NOT_SENT)
 
 
 def test_an_unprintable_reply_cannot_forge_log_lines():
