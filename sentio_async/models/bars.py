@@ -96,12 +96,11 @@ class Bars(Sequence[Bar]):
             self.low.append(low)
             self.close.append(close)
             self.volume.append(volume)
-        except (TypeError, OverflowError):
-            for name in _COLUMNS:
-                del getattr(self, name)[len(self.vwap) :]
+            self.vwap.append(_NAN)
+            self.trade_count.append(-1)
+        except (TypeError, OverflowError, BufferError):
+            self._cut()
             raise
-        self.vwap.append(_NAN)
-        self.trade_count.append(-1)
 
     def add_columns(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Add many bars at once: a value a bar for each column, by its name.
@@ -118,17 +117,33 @@ class Bars(Sequence[Bar]):
         except ValueError:
             # Looking for None beforehand would take as long as all the rest.
             packed = _packed(_without_none(columns), size)
-        for name, values in zip(_COLUMNS, packed, strict=True):
-            getattr(self, name).frombytes(values)
+        try:
+            for name, values in zip(_COLUMNS, packed, strict=True):
+                getattr(self, name).frombytes(values)
+        except BufferError:
+            self._cut()
+            raise
 
     def extend(self, other: Bars) -> None:
         """Add all bars of the same series."""
         if other.symbol != self.symbol:
             raise ValueError(f"bars of {other.symbol} do not continue bars of {self.symbol}")
-        for name in _COLUMNS:
-            getattr(self, name).extend(getattr(other, name))
+        try:
+            for name in _COLUMNS:
+                getattr(self, name).extend(getattr(other, name))
+        except BufferError:
+            self._cut()
+            raise
         self.is_delayed = self.is_delayed or other.is_delayed
         self.skipped += other.skipped
+
+    def _cut(self) -> None:
+        """Make all columns as long as the shortest: one cannot grow while others look at it."""
+        columns = [getattr(self, name) for name in _COLUMNS]
+        size = min(map(len, columns))
+        for column in columns:
+            if len(column) > size:
+                del column[size:]
 
     def __len__(self) -> int:
         return len(self.times_ns)

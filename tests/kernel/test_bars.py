@@ -28,3 +28,20 @@ def test_bars_of_which_one_is_late_are_late_and_of_the_feed_of_their_rows():
 
     assert (bars.feed, bars.is_delayed) == ("iex", True)
     assert not some_bars().is_delayed
+
+
+@pytest.mark.parametrize("column", ["times_ns", "close", "vwap", "trade_count"])
+def test_while_others_look_at_a_column_all_stay_as_they_are(column):
+    bars, more = some_bars(2), some_bars(3)
+
+    with memoryview(getattr(bars, column)):
+        for add in (
+            lambda: bars.append(0, 1, 2, 3, 4, 5),
+            lambda: bars.extend(more),
+            lambda: bars.add_columns(more.to_columns()),
+        ):
+            with pytest.raises(BufferError):
+                add()
+            assert bars == some_bars(2)
+    bars.extend(more)
+    assert len(bars) == 5
