@@ -239,20 +239,21 @@ class Carrier:
 
     async def resolve(self, entry: Entry, timeout: float | None) -> Order | None:
         """The order once found, None once certain that there is none."""
-        if entry.is_open and entry.task is None:
-            # The gateway has ended; the next start finds out.
-            raise self.unknown(entry)
-        if entry.is_open:
+        if entry.is_open and self._may_go_on(entry):
             # In a task of our own: who asks may leave half way.
             await asyncio.wait((self._desk.start(self._look_now(entry)),))
-        if entry.is_open and entry.task is not None and entry.task.done():
-            # Something has ended the task that carries it; it is not sent again.
-            self.resume(entry)
-        if entry.is_open:
+        if entry.is_open and self._may_go_on(entry):
+            if entry.task is not None and entry.task.done():
+                # Something has ended the task that carries it; it is not sent again.
+                self.resume(entry)
             await asyncio.wait((entry.watch(),), timeout=timeout)
         if entry.is_open:
             raise self.unknown(entry)
         return entry.order
+
+    def _may_go_on(self, entry: Entry) -> bool:
+        """The gateway has not ended, which would leave it to the next start."""
+        return entry.task is not None and not self._desk.has_ended
 
     async def _look_now(self, entry: Entry) -> None:
         verdict = await _HOW[entry.intent.kind](self._desk, entry).look()

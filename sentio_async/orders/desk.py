@@ -57,6 +57,8 @@ class Desk:
         self.by_order: dict[str, Entry] = {}
         """Every order of ours by the venue's id: those that no other intent may claim."""
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.has_ended = False
+        """Nothing is begun any more; what is open is for the next start."""
         self._twins: dict[Any, tuple[asyncio.Lock, int]] = {}
 
     # Time

@@ -81,6 +81,7 @@ class OrderGateway:
         """
         if self._is_started:
             return RecoveryReport()
+        self._desk.has_ended = False
         try:
             report = await recover(self._desk, self._carrier)
         except BaseException:
@@ -119,6 +120,7 @@ class OrderGateway:
     def abandon(self) -> None:
         """End at once, as a killed process does: nothing more is written or sent."""
         self._is_started = False
+        self._desk.has_ended = True
         for task in tuple(self._desk.tasks):
             task.cancel()
         self._carrier.deadlines.stop()

@@ -1,20 +1,25 @@
 """What is cut short half way: the task that carries an order, and a gateway's end."""
 
 import asyncio
+import random
 
 import pytest
 
 from orders.venues import (
     HANGS,
+    LATE,
     LOST,
     ScriptedVenue,
     a_gateway,
     an_order,
+    not_sent,
     refused,
+    throttled,
     unknown,
 )
 from sentio_async import errors
 from sentio_async.errors import Outcome
+from sentio_async.models.trading import OrderChange
 from sentio_async.orders.journal import MemoryJournal, Step
 from sentio_async.orders.policy import GatewayPolicy
 from sentio_async.orders.venue import BrokerClass
@@ -39,6 +44,20 @@ class SlowVerdicts(MemoryJournal):
 
     async def close(self):
         self.closed = True
+
+
+class ClosedJournal(MemoryJournal):
+    """Takes nothing after it was closed, and counts what it was given."""
+
+    is_closed = False
+    late = 0
+
+    async def write(self, *rows):
+        self.late += self.is_closed
+        await super().write(*rows)
+
+    async def close(self):
+        self.is_closed = True
 
 
 def cancel_all_tasks_of(gateway):
@@ -233,3 +252,84 @@ async def test_the_journal_is_closed_when_nothing_runs_any_more():
     assert journal.have_ended == [True]
     with pytest.raises(errors.OrderOutcomeUnknownError):
         await submitting
+
+
+@pytest.mark.parametrize("broker_class", BrokerClass)
+async def test_a_handle_that_is_asked_while_the_gateway_ends_begins_nothing(broker_class):
+    venue, journal = ScriptedVenue(broker_class, *[unknown()] * 9), ClosedJournal()
+    venue.lag = 1000
+    gateway = a_gateway(venue, journal, policy=GatewayPolicy(timeout=1, horizon=5))
+    await gateway.start()
+    with pytest.raises(errors.OrderOutcomeUnknownError) as caught:
+        await gateway.submit(an_order())
+    for looking in ("find", "recent"):
+        venue.say(looking, HANGS, HANGS)
+    resolving = asyncio.ensure_future(caught.value.handle.resolve())
+    await asyncio.sleep(0.1)
+
+    await gateway.stop()
+
+    with pytest.raises(errors.OrderOutcomeUnknownError):
+        await resolving
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert gateway.halted is None
+
+
+class Moment:
+    """A gateway that is stopped at some moment of a wild life."""
+
+    def __init__(self, seed):
+        self.luck = luck = random.Random(seed)
+        self.venue, self.journal = ScriptedVenue(luck.choice(list(BrokerClass))), ClosedJournal()
+        self.venue.late_by, self.venue.lag = luck.random() * 4, luck.random() * 2
+        for call in self.venue.script:
+            good = [None, None, LOST, LATE]
+            bad = [unknown(), not_sent(), throttled(), refused()]
+            self.venue.say(call, *luck.choices(good + bad, k=10))
+        policy = GatewayPolicy(timeout=luck.choice([0.2, 1, 3]), horizon=5)
+        self.gateway = a_gateway(self.venue, self.journal, policy=policy)
+        self.jobs = []
+
+    def begin(self, work):
+        self.jobs.append(asyncio.ensure_future(work))
+
+    async def live(self):
+        gateway, luck = self.gateway, self.luck
+        for number in range(6):
+            order = an_order(qty=1 + number // 3)
+            self.begin(gateway.submit(order, intent_key=str(number)))
+            await asyncio.sleep(luck.random() / 2)
+        for id in list(self.venue.orders):
+            is_cancel = luck.random() < 0.5
+            self.begin(gateway.cancel(id) if is_cancel else gateway.replace(id, CHANGE))
+        await asyncio.sleep(luck.random() * 3)
+        for job in [each for each in self.jobs if each.done()]:
+            if isinstance(job.exception(), errors.OrderOutcomeUnknownError):
+                self.begin(job.exception().handle.resolve())
+
+    async def stop(self):
+        stopping = asyncio.ensure_future(self.gateway.stop())
+        await asyncio.sleep(self.luck.random() * 3)
+        if self.luck.random() < 0.5:
+            stopping.cancel()
+        await asyncio.wait((stopping,))
+
+
+CHANGE = OrderChange(qty="3")
+
+
+@pytest.mark.parametrize("seed", range(100))
+async def test_a_stop_at_any_moment_leaves_nothing_running_and_nobody_waiting(seed):
+    moment = Moment(seed)
+    await moment.gateway.start()
+    await moment.live()
+    await moment.stop()
+    halted = moment.gateway.halted
+    await asyncio.sleep(30)
+
+    assert asyncio.all_tasks() - moment.venue.placing == {asyncio.current_task()}
+    assert all(job.done() for job in moment.jobs)
+    assert moment.journal.late == 0
+    assert moment.gateway.halted == halted
+    for job in moment.jobs:
+        assert job.exception() is None or isinstance(job.exception(), errors.ConnectorError)
