@@ -21,13 +21,17 @@ from sentio_async.resilience.limiter import Limiters
 __all__ = ["Recipients"]
 
 MOST = 256
-"""How many hosts are remembered; each costs a breaker and a limiter."""
+"""How many URLs are remembered; each costs a breaker and a limiter."""
 MOST_HIDDEN = 32
 """How many URLs are kept out of logs after their use, the last ones."""
 
 
 class Recipients:
-    """One session for each host, none of which can reach this machine or its network."""
+    """One session for each URL, none of which can reach this machine or its network.
+
+    Many strangers are at one host, such as hooks.slack.com: what one of them answers must not
+    keep messages from the others.
+    """
 
     def __init__(
         self, config: WebhookConfig, resources: Resources, *, resolve: Resolve = resolve
@@ -39,29 +43,29 @@ class Recipients:
             listeners=resources.listeners,
             clock=resources.clock,
         )
-        self._sessions: OrderedDict[str, tuple[Session, Proof]] = OrderedDict()
+        self._sessions: OrderedDict[SecretStr, tuple[Session, Proof]] = OrderedDict()
         self._hidden: deque[list[SecretStr]] = deque()
 
     def session_to(self, url: str) -> tuple[Session, Proof]:
-        """The session to the URL's host."""
-        origin = split_url(url)[0]
-        if origin not in self._sessions:
-            self._sessions[origin] = self._new_session(origin)
+        """The session to the URL."""
+        key = SecretStr(url)
+        if key not in self._sessions:
+            self._sessions[key] = self._new_session(url)
             self._forget_some()
-        self._sessions.move_to_end(origin)
-        return self._sessions[origin]
+        self._sessions.move_to_end(key)
+        return self._sessions[key]
 
-    def _new_session(self, origin: str) -> tuple[Session, Proof]:
+    def _new_session(self, url: str) -> tuple[Session, Proof]:
         # Neither the operator's headers nor its signature: whoever gets a signed message could
         # play it back to the operator's own receiver.
         proof = Proof(self._resources.clock)
         try:
             session = Session(
                 self._config,
-                origin,
+                split_url(url)[0],
                 auth=proof,
                 resources=self._resources,
-                credential="recipient",
+                credential=url,
             )
         except ValueError as exc:
             raise errors.InvalidRequestError(f"url: {exc}") from None
@@ -81,9 +85,11 @@ class Recipients:
 
     def _forget_some(self) -> None:
         while len(self._sessions) > MOST:
-            origin, _ = self._sessions.popitem(last=False)
-            for key in [key for key in self._resources.breakers if key[0] == origin]:
-                del self._resources.breakers[key]
+            _, (session, _) = self._sessions.popitem(last=False)
+            mine = set(session.breakers.values())
+            known = self._resources.breakers
+            for key in [key for key, breaker in known.items() if breaker in mine]:
+                del known[key]
             # Sessions keep the ones they have.
             self._resources.limiters = Limiters()
 

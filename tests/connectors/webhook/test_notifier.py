@@ -12,7 +12,6 @@ from standardwebhooks.webhooks import Webhook
 
 from sentio_async import errors
 from sentio_async.connectors.webhook.notifier import WebhookNotifier
-from sentio_async.connectors.webhook.recipients import Recipients
 from sentio_async.errors import Outcome
 from sentio_async.models import Attachment, Delivery
 from sentio_async.models.health import HealthStatus
@@ -292,18 +291,6 @@ async def test_messages_that_fail_leave_nothing_behind(exchange):
                 await hook.send_notification(None, "s", "m")
 
         assert not hook._own.proof._tries
-
-
-async def test_hosts_of_strangers_are_not_remembered_for_ever(exchange, monkeypatch):
-    monkeypatch.setattr("sentio_async.connectors.webhook.recipients.MOST", 3)
-    async with notifier(exchange, recipient_urls=True) as hook:
-        recipients: Recipients = hook._recipients
-        for number in range(10):
-            with pytest.raises(errors.ConnectorError):
-                await hook.send_notification(f"https://127.0.0.{number + 1}/x", "s", "m")
-
-        assert len(recipients._sessions) == 3
-        assert len(recipients._resources.breakers) <= 3
 
 
 async def test_what_webhooks_cannot_do_is_said(exchange):
