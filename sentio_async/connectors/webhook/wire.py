@@ -72,7 +72,8 @@ def notice_body(
     **known: Any,
 ) -> Json:
     """A message, as Standard Webhooks shapes it; of ``known``, what is empty is left out."""
-    data = {"subject": subject, "message": message, "priority": priority.value}
+    texts = {"subject": _whole(subject), "message": _whole(message)}
+    data = {**texts, "priority": priority.value}
     return _envelope(kind, at, data | {k: v for k, v in known.items() if v})
 
 
@@ -106,9 +107,14 @@ def _utc(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def _whole(text: str) -> str:
+    """The text with a question mark for half a character: better so than not at all."""
+    return text and text.encode("utf-8", "replace").decode()
+
+
 def slack_text(text: str) -> str:
     """The text as text: ``<!channel>`` or ``@here`` calls nobody, ``<http…>`` is no link."""
-    whole = _CALL.sub("@\N{ZERO WIDTH SPACE}", text.encode("utf-8", "replace").decode())
+    whole = _CALL.sub("@\N{ZERO WIDTH SPACE}", _whole(text))
     return whole.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -374,7 +374,9 @@ async def test_a_body_is_read_to_a_limit(exchange):
 async def test_what_is_sent_is_json_in_utf8(exchange):
     async with notifier(exchange) as hook:
         await hook.send_notification(None, "Köln", "ü € 🚀")
+        await hook.send_notification(None, "cut \ud83d", "cut \ud83d")  # as JavaScript cuts
 
-    (got,) = exchange.hooks
+    got, cut = exchange.hooks
+    assert (cut.json["data"]["subject"], cut.json["data"]["message"]) == ("cut ?", "cut ?")
     assert json.loads(got.body.decode("utf-8"))["data"]["message"] == "ü € 🚀"
     assert got.headers["content-type"] == "application/json"
