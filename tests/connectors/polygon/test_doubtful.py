@@ -351,3 +351,17 @@ async def test_ticks_from_start_until_before_end_are_asked_for(api, data, start,
     api.get("/v3/trades/AAPL").respond(json=rows())
 
     assert await all_of(data.iter_trades("AAPL", start=start, end=end)) == []
+
+
+async def test_a_list_that_has_no_pages_and_names_one_is_not_taken_for_whole(api, data):
+    api.get(url__regex=".*").respond(
+        json=rows(a_bar(), tickers=[a_snapshot("AAPL")], next_url=f"{HOST}/v3/more?cursor=a")
+    )
+
+    for ask in (
+        data.get_grouped_daily(DAY),
+        data.get_market_snapshots(),
+        data.get_snapshots(["AAPL", "MSFT"]),
+    ):
+        with pytest.raises(errors.DecodeError, match="more than one page"):
+            await ask

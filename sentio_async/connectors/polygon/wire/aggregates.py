@@ -14,7 +14,12 @@ import msgspec
 from sentio_async import errors
 from sentio_async.connectors.polygon.moments import MAX_NS, Moment, given_ns, milliseconds
 from sentio_async.connectors.polygon.values import CryptoOpenClose, OpenClose
-from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
+from sentio_async.connectors.polygon.wire.bulk import (
+    Bulk,
+    bulk_decoder,
+    check_whole,
+    read_good_rows,
+)
 from sentio_async.connectors.polygon.wire.envelope import LONG, PROVIDER, api, next_target
 from sentio_async.connectors.polygon.wire.tickers import check_about, checked, of_market
 from sentio_async.http.endpoint import Call, Parts
@@ -124,6 +129,7 @@ def read_bars(answer: Bulk[Aggregate], *, symbol: str, step: str) -> Page[Bars]:
 
 def read_market(answer: Bulk[Aggregate]) -> Rows[Bar]:
     """One bar of each ticker."""
+    check_whole(answer.envelope.next_url)
     late = answer.envelope.is_delayed
     return read_good_rows(
         answer, lambda rows: [read_bar(row, row.T or "", is_delayed=late) for row in rows]

@@ -16,7 +16,14 @@ from sentio_async import errors
 from sentio_async.http.wire_json import decode_json
 from sentio_async.models.page import Rows, SkippedRow
 
-__all__ = ["Bulk", "Envelope", "bulk_decoder", "check_none_counted", "read_good_rows"]
+__all__ = [
+    "Bulk",
+    "Envelope",
+    "bulk_decoder",
+    "check_none_counted",
+    "check_whole",
+    "read_good_rows",
+]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -90,6 +97,12 @@ def check_none_counted(*counts: Any) -> None:
     """Raise DecodeError for an answer without rows that says how many there are."""
     if any(isinstance(count, int) and count > 0 for count in counts):
         raise errors.DecodeError("the answer counts rows and has none")
+
+
+def check_whole(next_url: object) -> None:
+    """Raise DecodeError for a list that goes on where none is known to."""
+    if next_url:
+        raise errors.DecodeError("the list has more than one page, which it never had")
 
 
 def bulk_decoder(row: type[R], member: str = "results") -> Callable[[bytes], Bulk[R]]:

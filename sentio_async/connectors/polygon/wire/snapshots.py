@@ -24,7 +24,12 @@ from sentio_async.connectors.polygon.moments import (
     ns_by_size,
 )
 from sentio_async.connectors.polygon.values import BookLevel, OrderBook
-from sentio_async.connectors.polygon.wire.bulk import Bulk, bulk_decoder, read_good_rows
+from sentio_async.connectors.polygon.wire.bulk import (
+    Bulk,
+    bulk_decoder,
+    check_whole,
+    read_good_rows,
+)
 from sentio_async.connectors.polygon.wire.envelope import LONG, PROVIDER, api, member, number
 from sentio_async.connectors.polygon.wire.tickers import (
     all_checked,
@@ -197,6 +202,7 @@ _decode_many = bulk_decoder(SnapshotRow, "tickers")
 
 def read_many(answer: Bulk[SnapshotRow]) -> Rows[Snapshot]:
     """The snapshots of every ticker in the answer."""
+    check_whole(answer.envelope.next_url)
     late = answer.envelope.is_delayed
     return read_good_rows(answer, lambda rows: read_snapshots(rows, late=late))
 
