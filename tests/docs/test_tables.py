@@ -3,6 +3,7 @@
 import builtins
 import inspect
 import re
+import tomllib
 
 import pytest
 
@@ -24,6 +25,17 @@ KINDS = [kind for kind in KINDS if issubclass(kind, errors.ConnectorError)]
 @pytest.mark.parametrize(("page", "name", "table"), PLACES, ids=[name for _, name, _ in PLACES])
 def test_a_table_made_from_code_is_up_to_date(page, name, table):
     assert held(page, name) == table, "python -m tests.docs.tables writes it anew"
+
+
+OF_DEVELOPERS = {"bench", "dev", "interceptors", "peers", "test"}
+
+
+def test_every_extra_for_users_is_listed():
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (CHECKOUT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+
+    listed = re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE)
+    assert sorted(listed) == sorted(project["optional-dependencies"].keys() - OF_DEVELOPERS)
 
 
 VARIABLES = {
