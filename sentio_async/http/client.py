@@ -203,6 +203,8 @@ class Resources:
         self.breakers: dict[tuple[str, ...], CircuitBreaker] = {}
         self.tasks: set[asyncio.Task[Any]] = set()
         """Requests under way; a caller may leave, its request ends by its own limits."""
+        self.renewals: set[asyncio.Task[Any]] = set()
+        """Renewals of proof under way; whoever waits for one may leave."""
         self.held: dict[Hashable, tuple[Any, int]] = {}
         """What connectors hold together, such as one stream for one key, and how many hold it."""
         self.shared: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
@@ -244,14 +246,18 @@ class Resources:
             await self.close()
 
     async def close(self) -> None:
-        """Let requests under way end, at most ``DRAIN`` seconds, then close our own client."""
+        """Let what is under way end, at most ``DRAIN`` seconds, then close our own client."""
         home = (os.getpid(), id(asyncio.get_running_loop()))
-        tasks = {task for task in self.tasks if not task.done()}
+        is_home = self._home in (None, home)
+        tasks = {task for task in self.tasks if is_home and not task.done()}
+        renewals = self._renewals_of(asyncio.get_running_loop())
         try:
-            if tasks and self._home in (None, home):
-                await asyncio.wait(tasks, timeout=DRAIN)
+            if tasks or renewals:
+                await asyncio.wait(tasks | renewals, timeout=DRAIN)
+            await self._end(renewals)
         except asyncio.CancelledError:
             # Who is cancelled waits no longer, and closes all the same.
+            _cancel(renewals)
             await self._close_own(home, 0.0)
             raise
         if await self._close_own(home, DRAIN):
@@ -259,6 +265,17 @@ class Resources:
             left = {task for task in tasks if not task.done()}
             if left:
                 await asyncio.wait(left, timeout=DRAIN)
+
+    def _renewals_of(self, loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
+        found = {task for task in self.renewals if task.get_loop() is loop}
+        # A store of tokens may close what it is called by.
+        return found - {asyncio.current_task()}
+
+    async def _end(self, renewals: set[asyncio.Task[Any]]) -> None:
+        """What has not ended would go on to open a new client."""
+        left = _cancel(renewals)
+        if left:
+            await asyncio.wait(left, timeout=DRAIN)
 
     async def _close_own(self, home: tuple[int, int], seconds: float) -> bool:
         own, self._own = self._own, None
@@ -270,3 +287,11 @@ class Resources:
         finally:
             await own.aclose()
         return True
+
+
+def _cancel(tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    """Those that have not ended, and are told to."""
+    left = {task for task in tasks if not task.done()}
+    for task in left:
+        task.cancel()
+    return left

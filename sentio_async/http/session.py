@@ -203,7 +203,7 @@ class Session:
         """One exchange; a 401 gets one more with fresh proof, where there is a way to get it."""
         in_task, check = how
         try:
-            renewal, tasks = self._renewal, self._resources.tasks
+            renewal, tasks = self._renewal, self._resources.renewals
             if self._age is not None and call.endpoint.authenticated:
                 await renewal.before(self._age(), expires_at, tasks)
             if check is not None:

@@ -14,7 +14,7 @@ from sentio_async.http.endpoint import Parts
 from sentio_async.http.renewal import Age
 from sentio_async.resilience.deadline import with_deadline
 from session_calls import thing, write_once
-from token_vendor import Store, Vendor, oauth
+from token_vendor import Vendor, oauth
 
 
 @pytest.fixture
@@ -75,20 +75,6 @@ async def test_a_renewal_is_seen_to_its_end_though_all_who_waited_have_left(vend
     # The vendor has ended the first refresh token; who lost the second would be locked out.
     assert vendor.given == 1
     assert vendor.orders == [3]
-
-
-async def test_leaving_the_client_waits_for_a_renewal(vendor):
-    auth = vendor.auth(token=vendor.first(), store=(store := Store()))
-    vendor.revoke()
-    vendor.pause.clear()
-    call = asyncio.create_task(vendor.session(auth).send(thing()))
-    await asyncio.sleep(0.01)
-    call.cancel()
-    asyncio.get_running_loop().call_later(0.02, vendor.pause.set)
-    await vendor.resources.close()
-
-    assert store.token.refresh.get_secret_value() == "refresh-0001"
-    assert not vendor.resources.tasks
 
 
 async def test_the_deadline_of_the_first_is_not_that_of_the_renewal(vendor):
@@ -301,7 +287,7 @@ async def test_a_renewal_that_ends_with_its_loop_is_no_refusal(vendor):
     vendor.pause.clear()
     call = asyncio.create_task(vendor.session(auth).send(write_once(1), retry=None))
     await asyncio.sleep(0.01)
-    for task in vendor.resources.tasks - {call}:
+    for task in vendor.resources.renewals:
         task.cancel()
     with pytest.raises(errors.DeadlineExceededError) as caught:
         await call

@@ -71,7 +71,7 @@ async def test_no_login_is_lost_and_no_order_in_doubt(seed):
         calls = [asyncio.create_task(each) for each in asked]
         await asyncio.gather(disturb(vendor, calls), *calls, return_exceptions=True)
         vendor.is_moody = False
-        await asyncio.gather(*vendor.resources.tasks, return_exceptions=True)
+        await asyncio.gather(*vendor.resources.renewals, return_exceptions=True)
         for session in sessions:
             await still_logged_in(session)
 

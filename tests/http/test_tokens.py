@@ -37,7 +37,7 @@ async def test_a_token_is_renewed_before_it_expires_and_nobody_waits_for_it(vend
     vendor.pause.clear()
     await session.send(write_once(2))
     vendor.pause.set()
-    await asyncio.gather(*vendor.resources.tasks)
+    await asyncio.gather(*vendor.resources.renewals)
 
     assert (vendor.given, vendor.orders) == (1, [1, 2])
     assert auth.age() is Age.FRESH
