@@ -111,6 +111,12 @@ class DataProviderConnector(BaseConnector):
         self, symbol: str, timeframe: str = "1Day", **options: Any
     ) -> AsyncGenerator[Bars, None]:
         """The same bars in pieces of many, as columns: the quickest way through long histories."""
+        if type(self).iter_bars is DataProviderConnector.iter_bars:
+            # As they are: one by one they would lose which rows could not be read.
+            bars = await self.get_bars(symbol, timeframe, **options)
+            if bars:
+                yield bars
+            return
         rows: list[Bar] = []
         async for bar in self.iter_bars(symbol, timeframe, **options):
             rows.append(bar)

@@ -9,7 +9,7 @@ from sentio_async import errors
 from sentio_async.base import DataProviderConnector
 from sentio_async.clock import SystemClock
 from sentio_async.config import ConnectorConfig
-from sentio_async.models import Bar, Batch, Quote, Snapshot, Trade
+from sentio_async.models import Bar, Bars, Batch, Quote, SkippedRow, Snapshot, Trade
 
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 NS = int(NOW.timestamp()) * 10**9
@@ -182,3 +182,24 @@ async def test_a_download_has_the_results_in_the_order_of_asking(tmp_path):
     assert {event.symbol: event.is_complete for event in heard} == {"NOPE": False, "KO": True}
     with pytest.raises(errors.InvalidRequestError, match="begun with options"):
         await data.download_bars(["KO"], "1Hour", tmp_path / "bars", start=NOW - timedelta(days=30))
+
+
+async def test_what_get_bars_could_not_read_is_told_of_pages_and_downloads_too(tmp_path):
+    pytest.importorskip("pyarrow")
+
+    class Whole(DataProviderConnector):
+        vendor = "whole"
+
+        async def get_bars(self, symbol, timeframe="1Day", **options):
+            bars = Bars(symbol, provider="whole", step=timeframe, feed="own", is_delayed=True)
+            bars.append(int(NOW.timestamp()) * 10**9, 1, 2, 1, 2, 5)
+            bars.skipped = (SkippedRow(1, "odd"),)
+            return bars
+
+    data = Whole()
+    (page,) = [page async for page in data.iter_bar_pages("KO")]
+    span = {"start": NOW - timedelta(days=1), "end": NOW}
+    stored = await data.download_bars(["KO"], "1Day", tmp_path, **span)
+
+    assert (page.feed, page.is_delayed, len(page.skipped)) == ("own", True, 1)
+    assert (stored["KO"].rows, stored["KO"].skipped) == (1, 1)
