@@ -13,6 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation, Overflow
+from typing import Any
+
+from pydantic import ValidationError
 
 from sentio_async import errors
 from sentio_async.models.trading import OrderChange, OrderRequest
@@ -84,7 +87,7 @@ class Guard:
         given = {name: getattr(change, name) for name in names}
         fields = {name: value for name, value in given.items() if value is not None}
         if base is not None:
-            wanted = base.model_copy(update=fields)
+            wanted = _changed(base, fields)
             self.check(wanted, now)
             return wanted
         most = self._rails.max_qty
@@ -167,6 +170,19 @@ class Guard:
                 outcome=errors.Outcome.NOT_SENT,
             )
         sent.append(now)
+
+
+def _changed(base: OrderRequest, fields: dict[str, Any]) -> OrderRequest:
+    """The order with the change in it; raises InvalidRequestError when it cannot be one."""
+    was = {name: getattr(base, name) for name in base.model_fields_set}
+    if "qty" in fields:
+        # From now on its quantity counts.
+        was.pop("notional", None)
+    try:
+        return OrderRequest.model_validate({**was, **fields})
+    except ValidationError as exc:
+        why = "; ".join(str(each.get("ctx", {}).get("error", each["msg"])) for each in exc.errors())
+        raise errors.InvalidRequestError(f"change: {why}") from None
 
 
 def overfill(wanted: OrderRequest | None, filled: Decimal) -> str | None:

@@ -17,10 +17,12 @@ Record = tuple[str, str, float, int, str, int]
 
 
 def write_row(row: Row) -> Record:
-    """The row as the file keeps it."""
+    """The row as the file keeps it; raises ValueError when it could not be read again."""
     body: dict[str, Any] = {}
     if row.intent is not None:
         body["intent"] = _write_intent(row.intent)
+        # A copy of an order may say what no order can, and would make the whole journal unreadable.
+        _read_intent(dict(body["intent"]))
     if row.order is not None:
         body["order"] = row.order.model_dump(mode="json", exclude_none=True)
     if row.reason:

@@ -1,6 +1,7 @@
 """The whole way to Alpaca, over a real socket with faults on it: exactly one order."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -10,6 +11,7 @@ from sentio_async.clock import SYSTEM_CLOCK
 from sentio_async.connectors.alpaca.broker import AlpacaBroker
 from sentio_async.connectors.alpaca.data import AlpacaData
 from sentio_async.engine import TradingEngine
+from sentio_async.errors import Outcome
 from sentio_async.models import OrderRequest, OrderStatus
 from sentio_async.orders import carrying
 from sentio_async.orders.settings import BrokerConfig
@@ -63,6 +65,23 @@ async def test_one_order_over_a_restart(exchange, tmp_path):
         assert again.id == first.id
         assert broker.recovery.placed == ()
         assert len(await broker.get_orders(status="all")) == 1
+
+
+async def test_no_order_and_no_change_makes_a_journal_unreadable(exchange, tmp_path):
+    settings = {"journal": tmp_path / "orders"}
+    async with connected(exchange, **settings) as broker:
+        dear = OrderRequest(symbol="AAPL", side="buy", qty=1, type="limit", limit_price=1)
+        with pytest.raises(errors.ConnectorError, match="takes no limit_price") as caught:
+            await broker.submit_order(dear.model_copy(update={"type": "market"}))
+        assert caught.value.outcome is Outcome.NOT_SENT
+        by_money = await broker.place_order("AAPL", side="buy", notional=100)
+        for change in ({"limit_price": 9}, {"qty": 1}):
+            # The venue, too, may refuse it, or have filled the order.
+            with contextlib.suppress(errors.ConnectorError):
+                await broker.replace_order(by_money.id, **change)
+
+    async with connected(exchange, **settings) as broker:
+        assert broker.open_intents == []
 
 
 async def test_an_order_by_money_is_known_after_a_restart(exchange, tmp_path):

@@ -268,7 +268,7 @@ async def test_that_a_change_was_refused_is_written_down(started):
     for words, kept in (("filled", "filled"), ("", "OrderRejectedError")):
         venue = ScriptedVenue()
         gateway = await started(venue, Watched())
-        order = await gateway.submit(an_order())
+        order = await gateway.submit(an_order(type="limit", limit_price="9"))
         venue.say("replace", refused(words))
         written.clear()
         with pytest.raises(errors.OrderRejectedError):

@@ -36,6 +36,20 @@ def test_a_change_is_checked_as_what_the_order_will_be():
     )
 
 
+def test_a_change_to_what_no_order_can_be_is_refused():
+    with pytest.raises(errors.InvalidRequestError) as caught:
+        Guard(Rails()).check_change(an_order(), OrderChange(limit_price="10"), 0.0)
+
+    text = "change: a market order takes no limit_price; did you mean type='limit'?"
+    assert (caught.value.message, caught.value.outcome) == (text, Outcome.NOT_SENT)
+
+
+def test_a_change_of_its_quantity_makes_an_order_by_money_one_by_quantity():
+    wanted = Guard(Rails()).check_change(an_order(notional="100"), OrderChange(qty="3"), 0.0)
+
+    assert wanted == an_order(qty="3")
+
+
 def test_a_change_counts_as_an_order_of_its_second():
     guard = Guard(Rails(orders_per_second=1))
     guard.check_change(a_limit(), OrderChange(qty="3"), 5.0)

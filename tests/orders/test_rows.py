@@ -107,3 +107,14 @@ def test_a_changed_row_is_noticed_whichever_part_was_changed(place):
 
     with pytest.raises(ValueError, match=f"^row about '{record[0]}' was changed$"):
         read_row(tuple(record))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"limit_price": Decimal(9)}, {"notional": Decimal(9)}, {"qty": Decimal("NaN")}]
+)
+def test_what_could_not_be_read_again_is_not_written(wrong):
+    order = an_order(client_order_id="one").model_copy(update=wrong)
+    row = Row("one", Step.INTENT, 1.0, intent=an_intent("one", Kind.PLACE, 1.0, order=order))
+
+    with pytest.raises(ValueError, match="OrderRequest"):
+        write_row(row)
