@@ -99,7 +99,8 @@ class TradingEngine:
         self._interval = interval
         self._clock = clock
         self._desk = Desk(broker)
-        self._stop = asyncio.Event()
+        self._is_stopped = False
+        self._wake = asyncio.Event()
         self._cycles = 0
         self._quotes: Batch[Quote] = Batch({})
         if broker.price_of is None:
@@ -114,7 +115,7 @@ class TradingEngine:
     async def run(self, *, cycles: int | None = None) -> None:
         """Run until ``stop`` is called, or so many cycles; raises the error that halted it."""
         done = 0
-        while not self._stop.is_set() and (cycles is None or done < cycles):
+        while not self._is_stopped and (cycles is None or done < cycles):
             started = self._clock.time()
             try:
                 await self.run_once()
@@ -128,7 +129,8 @@ class TradingEngine:
 
     def stop(self) -> None:
         """End ``run`` after the cycle that is under way."""
-        self._stop.set()
+        self._is_stopped = True
+        self._wake.set()
 
     async def run_once(self) -> Cycle:
         """One round: quotes, decisions, orders, notifications."""
@@ -194,8 +196,12 @@ class TradingEngine:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
+        if self._is_stopped:
+            return
+        # An event belongs to the loop in which somebody first waited for it, so each wait has one.
+        self._wake = asyncio.Event()
         sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        stopping = asyncio.ensure_future(self._stop.wait())
+        stopping = asyncio.ensure_future(self._wake.wait())
         try:
             await asyncio.wait((sleeping, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
@@ -49,7 +49,14 @@ class _Watched:
     streak: int = 0
     """How many reports in a row differ from ``status``."""
     stop: anyio.CancelScope | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+
+    def one_at_a_time(self) -> asyncio.Lock:
+        """The lock of this loop: one belongs to the loop in which somebody first waited for it."""
+        loop = asyncio.get_running_loop()
+        if self.lock is None or self.lock[0] is not loop:
+            self.lock = (loop, asyncio.Lock())
+        return self.lock[1]
 
 
 class HealthMonitor:
@@ -172,7 +179,7 @@ class HealthMonitor:
                 await self._clock.sleep(watched.interval * spread)
 
     async def _check(self, name: str, watched: _Watched) -> HealthReport:
-        async with watched.lock:
+        async with watched.one_at_a_time():
             report = await self._ask(name, watched.connector)
             watched.history.append(report)
             self._judge(name, watched, report)
