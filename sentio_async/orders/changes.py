@@ -209,5 +209,8 @@ class Cancellation(Placement):
 
 
 def _asked_wait(error: errors.ConnectorError) -> float:
+    """How long a quota or a breaker is closed; a server that is down is asked all the same."""
+    if may_have_arrived(error):
+        return 0.0
     asked = getattr(error, "retry_after", None) or getattr(error, "retry_in", None)
     return float(asked or 0.0)

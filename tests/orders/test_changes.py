@@ -56,6 +56,17 @@ async def test_a_cancel_is_asked_for_until_it_is_heard(started):
     assert journal.rows[-1].step is Step.ACKED
 
 
+async def test_a_cancel_does_not_wait_as_long_as_a_broken_venue_would_like(started):
+    gateway, venue, _, order = await with_an_order(started)
+    venue.say("cancel", errors.ServerError("down", status_code=503, retry_after=3600.0))
+    begun = asyncio.get_running_loop().time()
+
+    await gateway.cancel(order.id)
+
+    assert venue.orders[order.id].status is OrderStatus.CANCELED
+    assert asyncio.get_running_loop().time() - begun < 5
+
+
 async def test_a_cancel_can_be_asked_for_again(started):
     gateway, venue, _, order = await with_an_order(started)
     venue.say("cancel", lambda: None)
