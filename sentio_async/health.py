@@ -101,7 +101,7 @@ class HealthMonitor:
             raise errors.ConfigurationError(f"a connector {key!r} is watched already")
         watched = _Watched(connector, interval or self._interval, deque(maxlen=self._kept))
         self._watched[key] = watched
-        if self._group is not None:
+        if self._group is not None and self.is_running:
             self._group.start_soon(self._watch, key, watched)
 
     def unregister_connector(self, name: str) -> None:
@@ -141,8 +141,13 @@ class HealthMonitor:
         """The last reports about one connector, oldest first."""
         return list(self._find(name).history)
 
+    @property
+    def is_running(self) -> bool:
+        """The checks go on, in an event loop that has not ended."""
+        return self._supervisor is not None and not _has_ended(self._supervisor)
+
     async def __aenter__(self) -> Self:
-        if self._supervisor is not None:
+        if self.is_running:
             raise errors.ConfigurationError("this monitor is running already")
         self._stop = asyncio.Event()
         ready = asyncio.Event()
@@ -151,10 +156,10 @@ class HealthMonitor:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._stop.set()
-        if self._supervisor is not None:
-            await self._supervisor
-            self._supervisor = None
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None and not _has_ended(supervisor):
+            self._stop.set()
+            await supervisor
 
     async def _supervise(self, ready: asyncio.Event) -> None:
         # A task group must be left by the task that entered it, and users call us from many.
@@ -163,8 +168,10 @@ class HealthMonitor:
             for name, watched in self._watched.items():
                 group.start_soon(self._watch, name, watched)
             ready.set()
-            await self._stop.wait()
-            self._group = None
+            try:
+                await self._stop.wait()
+            finally:
+                self._group = None
             group.cancel_scope.cancel()
 
     async def _watch(self, name: str, watched: _Watched) -> None:
@@ -225,6 +232,11 @@ class HealthMonitor:
             raise errors.ConfigurationError(
                 f"no connector {name!r} is watched; there are {known}"
             ) from None
+
+
+def _has_ended(task: asyncio.Task[None]) -> bool:
+    """It was cancelled, or nobody runs its loop any more."""
+    return task.cancelled() or task.get_loop().is_closed()
 
 
 def _worst(statuses: Mapping[str, HealthStatus]) -> HealthStatus:

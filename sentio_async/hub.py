@@ -40,7 +40,6 @@ class ConnectorHub:
     ) -> None:
         self._resources = Resources(client=client, listeners=listeners, clock=clock)
         self._connectors: dict[str, BaseConnector] = {}
-        self._is_watching = False
         self.health = HealthMonitor(check_interval, listeners=listeners, clock=clock)
 
     def create_broker(self, name: str, config: Settings = None) -> BrokerConnector:
@@ -90,18 +89,15 @@ class ConnectorHub:
         if failures:
             failures += await self._failures_of(lambda each: each.disconnect())
             raise _first(failures)
-        if not self._is_watching:
+        if not self.health.is_running:
             await self.health.__aenter__()
-            self._is_watching = True
 
     async def disconnect(self) -> None:
         """Stop the checks, disconnect all, close the client; a second call does nothing.
 
         If one will not go, the others do; its error is raised at the end.
         """
-        if self._is_watching:
-            self._is_watching = False
-            await self.health.__aexit__(None, None, None)
+        await self.health.__aexit__(None, None, None)
         try:
             failures = await self._failures_of(lambda each: each.disconnect())
         finally:

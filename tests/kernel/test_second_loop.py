@@ -4,8 +4,13 @@ import asyncio
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import pytest
+
+from sentio_async.base import DataProviderConnector
+from sentio_async.config import ConnectorConfig
 from sentio_async.engine import TradingEngine
 from sentio_async.health import HealthMonitor
+from sentio_async.hub import ConnectorHub
 from sentio_async.models import Batch, HealthReport, HealthStatus
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -95,3 +100,53 @@ def test_an_engine_keeps_its_pace_and_can_be_stopped_in_a_second_loop():
 
     assert len(venue.asked) > 3
     assert all(later - earlier > 0.019 for earlier, later in pairwise(venue.asked[2:]))
+
+
+class ToyConfig(ConnectorConfig):
+    vendor = "toy"
+
+
+class Reachable(DataProviderConnector):
+    """A vendor that is always there."""
+
+    vendor = "toy"
+    Config = ToyConfig
+
+    def _set_up(self):
+        """Nothing is needed."""
+
+    async def _check(self):
+        return None
+
+
+def a_loop_that_ends_in_the_middle(begin, *, cancels):
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    left = asyncio.all_tasks(loop)
+    assert left
+    for task in left:
+        task._log_destroy_pending = False
+        if cancels:
+            task.cancel()
+    if cancels:
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.close()
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_a_hub_whose_loop_ended_without_disconnect_is_watched_and_closed_in_the_next(cancels):
+    hub = ConnectorHub(check_interval=0.01)
+    hub.add(Reachable({}))
+    a_loop_that_ends_in_the_middle(hub.connect, cancels=cancels)
+    before = len(hub.health.get_history("toy"))
+
+    async def again():
+        hub.add(Reachable({"name": "late"}))
+        await hub.connect()
+        await asyncio.sleep(0.05)
+        await hub.disconnect()
+
+    asyncio.run(again())
+
+    assert len(hub.health.get_history("toy")) > before
+    assert hub.health.get_history("late")
