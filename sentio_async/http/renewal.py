@@ -62,7 +62,7 @@ class Renewal:
 
     async def before(self, age: Age, until: float, tasks: set[asyncio.Task[Any]]) -> None:
         """See to proof of that age before it is used; raises ConnectorError, nothing being sent."""
-        if age is Age.FRESH or self._is_ours():
+        if age is Age.FRESH or self.is_ours():
             return
         if age is Age.OLD:
             if self._clock.time() >= self._again_at:
@@ -78,7 +78,7 @@ class Renewal:
         """
         if self.number != number:
             return True
-        if self._is_ours():
+        if self.is_ours():
             return False
         task = self._begin(tasks)
         left = None if until == math.inf else max(0.0, until - get_running_loop().time())
@@ -91,15 +91,13 @@ class Renewal:
             raise _not_renewed(error)
         return task.result()
 
-    def _is_under_way(self) -> bool:
-        return self._task is not None and not self._task.done()
-
     def _has_ended(self) -> bool:
         return self._task is not None and self._task.done() and not self._task.cancelled()
 
-    def _is_ours(self) -> bool:
+    def is_ours(self) -> bool:
         """Whether it is the renewal itself that asks: it may send requests like everybody."""
-        return self._is_under_way() and _within.get() is self._sign
+        task = self._task
+        return task is not None and not task.done() and _within.get() is self._sign
 
     def _begin(self, tasks: set[asyncio.Task[Any]]) -> asyncio.Task[bool]:
         """The renewal under way, or a new one; in a task that no caller can end."""

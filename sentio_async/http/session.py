@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -152,7 +153,12 @@ class Session:
         route = self._routes.get((call.endpoint, call.cost)) or self._route(call)
         seconds = self._total if timeout is None else timeout
         attempt = partial(self._attempt, call, route, (in_task, check))
-        return route.pipeline.run(attempt, route.work, within=seconds, retry=retry)
+        pipeline = route.pipeline
+        if self._renewal.is_ours():
+            # Those who wait for it may hold every place.
+            pipeline = copy.copy(pipeline)
+            pipeline.bulkhead = Bulkhead(1)
+        return pipeline.run(attempt, route.work, within=seconds, retry=retry)
 
     def warm(self, connections: int) -> Coroutine[Any, Any, None]:
         """Open so many connections to the host beforehand."""

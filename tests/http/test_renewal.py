@@ -14,7 +14,7 @@ from sentio_async.http.endpoint import Parts
 from sentio_async.http.renewal import Age
 from sentio_async.resilience.deadline import with_deadline
 from session_calls import thing, write_once
-from token_vendor import Vendor, oauth
+from token_vendor import Vendor, ask_token, oauth
 
 
 @pytest.fixture
@@ -257,6 +257,32 @@ async def test_what_is_asked_in_order_to_renew_is_not_renewed_itself(vendor, in_
 
     assert seen == [Outcome.REFUSED]
     assert vendor.orders == [1]
+
+
+@pytest.mark.parametrize("is_timed", [False, True])
+async def test_what_renews_does_not_wait_for_a_place_of_those_who_wait_for_it(vendor, is_timed):
+    class Signed(NoAuth):
+        word = "old"
+
+        def sign(self, call):
+            return SecretHeaders({"authorization": f"Bearer {self.word}"})
+
+        async def refresh(self):
+            got = await session.send(ask_token("refresh-0000"))
+            self.word = got["access"]
+            return True
+
+    class Timed(Signed):
+        def age(self):
+            return Age.OVER if self.word == "old" else Age.FRESH
+
+    vendor.revoke()
+    session = vendor.session(Timed() if is_timed else Signed(), max_in_flight=2)
+    async with asyncio.timeout(5.0):
+        await asyncio.gather(*(session.send(write_once(n)) for n in range(6)))
+
+    assert sorted(vendor.orders) == list(range(6))
+    assert session.in_flight == 0
 
 
 async def test_proof_that_is_over_and_cannot_be_renewed_sends_nothing(vendor):
