@@ -268,7 +268,8 @@ async def test_an_order_for_the_id_of_an_instrument_is_found_under_its_symbol(st
         raise unknown()
 
     venue.say("place", lose)
-    order = await gateway.submit(an_order("B0B6DD9D-8b9b-48a9-ba46-b9d54906e415"))
+    wanted = an_order("B0B6DD9D-8b9b-48a9-ba46-b9d54906e415")
+    order = await gateway.submit(wanted, intent_key="k")
 
     assert (order.id, order.symbol) == ("v1", "ACME")
     assert len(venue.sent()) == 1
