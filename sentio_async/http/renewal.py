@@ -57,7 +57,8 @@ class Renewal:
         self._refresh = refresh
         self._clock = clock
         self._again_at = -math.inf
-        self._task: asyncio.Task[bool] | None = None
+        self.task: asyncio.Task[bool] | None = None
+        """The one under way, or the last."""
         self._sign = object()
 
     async def before(self, age: Age, until: float, tasks: set[asyncio.Task[Any]]) -> None:
@@ -92,16 +93,16 @@ class Renewal:
         return task.result()
 
     def _has_ended(self) -> bool:
-        return self._task is not None and self._task.done() and not self._task.cancelled()
+        return self.task is not None and self.task.done() and not self.task.cancelled()
 
     def is_ours(self) -> bool:
         """Whether it is the renewal itself that asks: it may send requests like everybody."""
-        task = self._task
+        task = self.task
         return task is not None and not task.done() and _within.get() is self._sign
 
     def _begin(self, tasks: set[asyncio.Task[Any]]) -> asyncio.Task[bool]:
         """The renewal under way, or a new one; in a task that no caller can end."""
-        loop, task = get_running_loop(), self._task
+        loop, task = get_running_loop(), self.task
         if task is None or task.done() or task.get_loop() is not loop:
             self._again_at = self._clock.time() + PAUSE
             # The deadline of whoever came first is not everybody's.
@@ -111,7 +112,7 @@ class Renewal:
             context.run(_within.set, self._sign)
             # Not the loop's own way: where tasks are eager (Python 3.12), it might be done already.
             task = asyncio.Task(self._renew(), loop=loop, context=context)
-            self._task = task
+            self.task = task
             tasks.add(task)
             task.add_done_callback(tasks.discard)
             task.add_done_callback(_look_at)

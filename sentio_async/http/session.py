@@ -154,7 +154,7 @@ class Session:
         seconds = self._total if timeout is None else timeout
         attempt = partial(self._attempt, call, route, (in_task, check))
         pipeline = route.pipeline
-        if self._renewal.is_ours():
+        if self._renewal.task is not None and self._renewal.is_ours():
             # Those who wait for it may hold every place.
             pipeline = copy.copy(pipeline)
             pipeline.bulkhead = Bulkhead(1)
