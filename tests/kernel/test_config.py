@@ -2,11 +2,10 @@
 
 import pickle
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from sentio_async import errors
 from sentio_async.config import ConnectorConfig, Timeouts, check_url, load_config
@@ -185,7 +184,7 @@ def test_secrets_in_lists_tables_and_models_are_known_as_well():
     class Deep(ConnectorConfig):
         vendor = "deep"
         accounts: tuple[Account, ...] = ()
-        tokens: Mapping[str, list[SecretStr]] = MappingProxyType({})
+        tokens: Mapping[str, list[SecretStr]] = Field(default_factory=dict)
 
     given = {"accounts": [{"number": "account-1"}], "tokens": {"a": ["token-1", "", "token-2"]}}
 
