@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -108,12 +109,13 @@ def exim():
         port = probe.getsockname()[1]
     command = [EXIM, "-C", str(folder / "conf"), "-bdf", "-oX", str(port)]
     with (folder / "out").open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out)
+        process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
     try:
         _wait_for(port, process, folder)
         yield Exim(folder, port)
     finally:
-        process.terminate()
+        # Its children would write to a log, and make the folder anew.
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait(START)
         shutil.rmtree(folder, ignore_errors=True)
 
