@@ -304,10 +304,13 @@ async def off_loop(work: Callable[..., T], *args: Any) -> T:
     loop = asyncio.get_running_loop()
     done = loop.run_in_executor(None, partial(work, *args))
     try:
-        return await asyncio.shield(done)
+        await asyncio.wait((done,))
     except asyncio.CancelledError:
         while not done.done():
             # A thread cannot be stopped, and what comes next must not meet it.
             with suppress(asyncio.CancelledError):
                 await asyncio.wait((done,))
+        if not done.cancelled():
+            done.exception()  # seen: nobody is left whom it could be told
         raise
+    return done.result()

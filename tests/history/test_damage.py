@@ -2,16 +2,19 @@
 
 import asyncio
 import errno
+import gc
 import io
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from history.books import Book, Shelves, bars_of, expected, plain, rows_in, store
 from sentio_async import errors
+from sentio_async.history.download import off_loop
 from sentio_async.history.lock import Hold
 from sentio_async.history.parquet import Part
 from sentio_async.history.shelf import Shelf
@@ -231,3 +234,26 @@ async def test_a_download_that_is_cancelled_on_a_full_disk_leaves_no_half_file(
     await asyncio.wait((task,))
 
     assert not list(tmp_path.rglob(".part-*"))
+
+
+async def test_work_that_fails_after_its_caller_has_left_is_not_complained_of():
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    may_fail = threading.Event()
+
+    def work():
+        may_fail.wait(5)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    task = asyncio.create_task(off_loop(work))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+    assert not task.done()  # what comes next must not meet the thread
+    may_fail.set()
+    await asyncio.wait((task,))
+    assert task.cancelled()
+    del task
+    gc.collect()
+
+    assert complaints == []
