@@ -63,6 +63,7 @@ class Work:
     bucket: str = "default"
 
 
+_OK = Verdict.OK  # Python 3.11 takes long to find a member of an enumeration
 _AT_ONCE = 0.02
 """Seconds between leave and leaving that the padding of a limiter covers."""
 
@@ -166,7 +167,7 @@ class Pipeline:
             self._ended(work, 1, begun, exc)
             raise
         else:
-            self.breaker.release(held[1], Verdict.OK)
+            self.breaker.release(held[1], _OK)
             self.bulkhead.release()
             if self.budget is not None:
                 self.budget.succeeded(work.priority)
@@ -244,7 +245,7 @@ class Pipeline:
         except BaseException as exc:
             self._came_back((permit, leave), work, this, exc)
             raise
-        self.breaker.release(leave, Verdict.OK)
+        self.breaker.release(leave, _OK)
         self.bulkhead.release()
         self._attempt_ended(work, this, None)
         return value
