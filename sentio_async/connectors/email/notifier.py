@@ -143,7 +143,7 @@ class EmailNotifier(NotificationConnector):
             bcc=_addresses(more.get("bcc", ())),
             subject=self._config.subject_prefix + subject,
             text=message,
-            html=html,
+            html=html or None,
             attachments=tuple(attachments),
             priority=priority_of(priority),
             message_id=message_id_for(event_id or uuid.uuid4().hex, self._domain),

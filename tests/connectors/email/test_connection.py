@@ -355,6 +355,13 @@ async def test_dots_are_doubled_and_line_ends_are_made_right():
     assert b"\r\n..\r\n...\r\n..x\r\ny\r\n" in server.messages[0]
 
 
+async def test_an_empty_html_is_none_and_hides_no_text():
+    async with Scripted() as server:
+        await tell(notifier(server), html="")
+
+    assert b"text/html" not in server.messages[0]
+
+
 async def tell_text(server, text):
     return await notifier(server).send_notification("a@x.test", "s", text)
 
