@@ -61,8 +61,8 @@ REASONS = {
     "and others shared.",
     "batch.connections": "A thousand calls at once do not fit a processor's caches, as the least "
     "that a GET costs shows (`raw`).",
-    "costs.decorators": "They run as one coroutine. Of what is left, half is asking for the task and "
-    "the loop's time (CPython 3.11 asks the system for the process each time) and setting the "
+    "costs.decorators": "They run as one coroutine. Of what is left, half is asking for the task "
+    "and the loop's time (CPython 3.11 asks the system for the process each time) and setting the "
     "deadline for what is called; a third is the limiter's exact log.",
 }
 INTRO = """# Performance
