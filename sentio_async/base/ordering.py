@@ -312,10 +312,12 @@ class OrderCalls(BaseConnector):
         try:
             # A caller that leaves stops nobody else from waiting for the same start.
             return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            if self._waiting == 1 and not starting.done():
+                await self._stop_starting()
+            raise
         finally:
             self._waiting -= 1
-            if not self._waiting and not starting.done():
-                await self._stop_starting()
 
     async def _start_or_say(self) -> OrderGateway:
         try:

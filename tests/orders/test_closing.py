@@ -161,3 +161,15 @@ async def test_a_halt_waits_for_no_recovery(exchange, tmp_path, monkeypatch, has
     await asyncio.wait((connecting,))
     assert not has_failed or isinstance(connecting.exception(), errors.OrderOutcomeUnknownError)
     await broker.disconnect()
+
+
+async def test_who_waits_for_a_start_may_be_dropped_with_its_loop(exchange, tmp_path):
+    broker = a_broker(exchange, tmp_path / "orders")
+    dropped = broker._ready()
+    dropped.send(None)
+
+    # As at the end of a loop that nobody has closed: nothing can be awaited any more.
+    dropped.close()
+
+    await broker.connect()
+    await broker.disconnect()
