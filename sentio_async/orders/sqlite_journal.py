@@ -169,7 +169,8 @@ class _Files:
     """What must stay where it is, so that the next start finds what is written now."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self._known = [(path, _identity(path)) for path in paths]
+        # SQLite may make its log later than it opens the journal.
+        self._known = [(path, found) for path in paths if (found := _identity(path))]
 
     def check(self) -> None:
         """Raise ValueError when one was taken away or replaced: rows would go to a lost file."""

@@ -277,6 +277,20 @@ async def test_nothing_is_called_durable_that_a_restart_would_not_find(path, end
     assert read_journal(path)[1] == [ROW, ROW]
 
 
+def test_a_log_that_is_not_there_yet_is_not_missed(tmp_path):
+    here, later = tmp_path / "here", tmp_path / "later"
+    here.touch()
+    files = sqlite_journal._Files([str(here), str(later)])
+
+    files.check()
+    later.touch()
+    files.check()
+
+    here.unlink()
+    with pytest.raises(ValueError, match="here was taken away"):
+        files.check()
+
+
 async def test_a_journal_that_another_program_works_on_is_not_called_damaged(path, monkeypatch):
     journal = SqliteJournal(path)
     await journal.open("a")
