@@ -32,9 +32,11 @@ class Locks:
 
     def take(self, path: str | os.PathLike[str]) -> None:
         """Hold one more; raises ValueError when another has it, OSError when it cannot be made."""
-        _mind_forks()
+        # First of all, because a system without such locks has no forks to mind either.
+        lock = _taken(path)
+        self._held[os.fspath(path)] = lock
         _every.add(self)
-        self._held[os.fspath(path)] = _taken(path)
+        _mind_forks()
 
     @property
     def files(self) -> tuple[str, ...]:

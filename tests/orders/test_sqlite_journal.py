@@ -17,7 +17,7 @@ import pytest
 from orders.venues import CLOCK, ScriptedVenue, a_gateway, an_answer, an_order
 from sentio_async import errors
 from sentio_async.models.trading import OrderChange
-from sentio_async.orders import sqlite_journal, wal
+from sentio_async.orders import locks, sqlite_journal, wal
 from sentio_async.orders.intent import Intent, Kind
 from sentio_async.orders.journal import Row, Step
 from sentio_async.orders.sqlite_journal import SqliteJournal, read_journal
@@ -183,6 +183,8 @@ async def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 async def test_a_system_without_locks_is_refused(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.delattr(os, "register_at_fork")
+    locks._mind_forks.cache_clear()
 
     with pytest.raises(errors.ConfigurationError, match="fcntl"):
         await opened(path)
