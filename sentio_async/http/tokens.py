@@ -120,11 +120,12 @@ class TokenAuth:
             kept = await self._store.load()
             # What was there before says nothing new: a later one could not be saved.
             is_new = kept is not None and kept not in (self._token, self._kept)
-            self._kept = kept
             if kept is not None and is_new and self._seconds_left(kept) > 0:
                 self._take(kept)
                 return True
             token = await self._next(kept if is_new else self._token)
+            # Not before: when that has failed, the next try is by means of the same one.
+            self._kept = kept
             self._take(token)
             await self._save(token)
         return True
@@ -145,6 +146,9 @@ class TokenAuth:
             is_final = exc.outcome is errors.Outcome.REFUSED
             if is_final and not isinstance(exc, errors.RateLimitError):
                 self._refused = (last, exc)
+                if last is not self._token:
+                    # What was saved is of no use, so the next try is by means of our own.
+                    self._kept = last
             raise
 
     async def _save(self, token: Token) -> None:

@@ -136,6 +136,37 @@ async def test_a_token_that_cannot_be_saved_is_used_and_not_given_up_for_the_sav
     assert store.token.refresh.get_secret_value() == "refresh-0004"
 
 
+async def test_a_saved_token_is_renewed_although_the_first_try_failed(vendor):
+    old = vendor.first()
+    store = Store()
+    await vendor.session(vendor.auth(token=old, store=store)).send(write_once(0))
+    vendor.revoke()
+    # What another process has got, and what has ended the old one.
+    await vendor.session(vendor.auth(token=old, store=store)).send(write_once(1))
+    vendor.clock.now = 4000.0
+    session = vendor.session(vendor.auth(token=old, store=store), retry_attempts=1)
+    vendor.failures = [httpx.Response(503)]
+    with pytest.raises(errors.ServerError, match="was not renewed"):
+        await session.send(write_once(2))
+
+    await session.send(write_once(2))
+
+    assert vendor.orders == [0, 1, 2]
+
+
+async def test_a_new_login_outlives_a_dead_one_in_the_store(vendor):
+    store = Store(vendor.token("access-dead", "refresh-dead", seconds=-1))
+    session = vendor.session(vendor.auth(token=vendor.first(), store=store))
+    vendor.revoke()
+    with pytest.raises(errors.AuthenticationError):
+        await session.send(write_once(1))
+
+    await session.send(write_once(2))
+
+    assert vendor.orders == [2]
+    assert store.token.refresh.get_secret_value() == "refresh-0001"
+
+
 async def test_a_new_login_in_the_store_ends_the_refusals(vendor):
     store = Store(vendor.first())
     session = vendor.session(vendor.auth(store=store))
