@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar, Unpack
 
-from pydantic import ValidationError
-
 from sentio_async import errors
 from sentio_async.base.connector import BaseConnector, Capability
-from sentio_async.base.order_fields import ChangeFields, Number, OrderFields
+from sentio_async.base.order_fields import ChangeFields, Number, OrderFields, validated
 from sentio_async.http.endpoint import Call
 from sentio_async.http.session import Session
 from sentio_async.models.page import Rows
@@ -49,6 +47,7 @@ class OrderCalls(BaseConnector):
     _trackers: frozenset[OrderTracker] = frozenset()
     _gateway: OrderGateway | None = None
     _starting: asyncio.Task[OrderGateway] | None = None
+    _dropped: asyncio.Task[OrderGateway] | None = None
     _recovering: OrderGateway | None = None
     _waiting = 0
     _memory: Journal | None = None
@@ -77,7 +76,7 @@ class OrderCalls(BaseConnector):
             "time_in_force": time_in_force,
             **more,
         }
-        return await self.submit_order(_validated(OrderRequest, fields), intent_key=intent_key)
+        return await self.submit_order(validated(OrderRequest, fields), intent_key=intent_key)
 
     async def submit_order(self, order: OrderRequest, *, intent_key: str | None = None) -> Order:
         """Place an order, once.
@@ -121,7 +120,7 @@ class OrderCalls(BaseConnector):
         """
         if change is not None and fields:
             raise errors.InvalidRequestError("give an OrderChange or its fields, not both")
-        wanted = _validated(OrderChange, fields) if change is None else change
+        wanted = validated(OrderChange, fields) if change is None else change
         gateway = await self._ready()
         return await gateway.replace(order_id, wanted)
 
@@ -306,7 +305,7 @@ class OrderCalls(BaseConnector):
         if gateway is not None and gateway.is_started:
             return gateway
         if self._starting is None or self._starting.done():
-            self._starting = asyncio.create_task(self._start_or_say())
+            self._starting = asyncio.create_task(self._start_or_say(self._dropped))
         starting = self._starting
         self._waiting += 1
         try:
@@ -319,8 +318,11 @@ class OrderCalls(BaseConnector):
         finally:
             self._waiting -= 1
 
-    async def _start_or_say(self) -> OrderGateway:
+    async def _start_or_say(self, dropped: asyncio.Task[OrderGateway] | None) -> OrderGateway:
         try:
+            if dropped is not None:
+                # Until its end it has the journal, and this one would be refused.
+                await outlast(dropped)
             return await self._start()
         except asyncio.CancelledError:
             # Who waits for it was not cancelled, and nothing of theirs was sent.
@@ -383,18 +385,6 @@ class OrderCalls(BaseConnector):
         starting, self._starting = self._starting, None
         if starting is not None and not starting.done():
             # It would hold on to the journal when nobody knows of it any more.
+            self._dropped = starting
             starting.cancel()
             await outlast(starting)
-
-
-def _validated(kind: Any, fields: Mapping[str, Any]) -> Any:
-    """The value, or one line that says which field is wrong and why."""
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as exc:
-        problems = []
-        for error in exc.errors(include_input=False, include_url=False):
-            where = ".".join(str(part) for part in error["loc"])
-            text = str(error.get("ctx", {}).get("error", error["msg"]))
-            problems.append(f"{where}: {text}" if where else text)
-        raise errors.InvalidRequestError("; ".join(problems)) from None

@@ -19,5 +19,8 @@ async def outlast(work: asyncio.Future[Any]) -> None:
             await asyncio.wait((work,))
         except asyncio.CancelledError as exc:
             leaving = exc
+    # Looked at, so that nobody complains that a failure was not.
+    if not work.cancelled():
+        work.exception()
     if leaving is not None:
         raise leaving

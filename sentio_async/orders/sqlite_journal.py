@@ -151,12 +151,7 @@ class SqliteJournal:
 async def _seen_through(work: Callable[..., T], *given: Any) -> T:
     """What a thread gives; it has ended also when the caller is cancelled."""
     working = asyncio.get_running_loop().run_in_executor(None, work, *given)
-    try:
-        await outlast(working)
-    except asyncio.CancelledError:
-        # Looked at, so that nobody complains that it was not.
-        working.exception()
-        raise
+    await outlast(working)
     return working.result()
 
 

@@ -1,6 +1,7 @@
 """Connectors that are closed before they have begun."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -106,6 +107,26 @@ async def test_who_leaves_a_start_stops_nobody_else_from_waiting_for_it(exchange
     await broker.disconnect()
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+async def test_who_comes_while_a_start_is_dropped_begins_after_its_end(exchange, tmp_path, turns):
+    journal = tmp_path / "orders"
+    await leave_open(exchange, journal)
+    broker = a_broker(exchange, journal)
+    dropped = [asyncio.ensure_future(broker.connect()) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    exchange.clear_faults()
+    for connecting in dropped:
+        connecting.cancel()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    order = await asyncio.wait_for(broker.place_order("AAPL", 2, "buy"), SOON)
+
+    assert order.qty == 2
+    assert len(broker.recovery.placed) == 1
+    await broker.disconnect()
+
+
 async def test_a_disconnect_that_is_cancelled_again_and_again_leaves_no_lock(exchange, tmp_path):
     journal = tmp_path / "orders"
     broker = a_broker(exchange, journal)
@@ -135,6 +156,16 @@ async def test_an_end_is_waited_for_however_it_comes_and_whoever_cancels():
         await hammered(waiting)
         assert waiting.cancelled()
         assert work.exception() is failure
+
+
+async def test_nobody_complains_of_a_failure_that_was_waited_for(caplog):
+    async def fails():
+        raise KeyError
+
+    await outlast(asyncio.ensure_future(fails()))
+    gc.collect()
+
+    assert not caplog.records
 
 
 @pytest.mark.slow
