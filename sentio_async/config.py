@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import idna
 from pydantic import (
@@ -56,7 +56,7 @@ def is_loopback(host: str | None) -> bool:
 def check_url(url: str, *, allow_plain_http: bool = False) -> str:
     """The URL without a trailing slash; https, or http to this machine only."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not _is_host(parts.hostname or ""):
+    if parts.scheme not in ("http", "https") or not _names_server(parts):
         raise ValueError("a URL such as https://host is needed")
     if parts.username or parts.password:
         raise ValueError("a URL must not carry a user name or password")
@@ -67,9 +67,10 @@ def check_url(url: str, *, allow_plain_http: bool = False) -> str:
     return url.rstrip("/")
 
 
-def _is_host(host: str) -> bool:
-    """A name or an address that httpx takes; it would raise an error of its own."""
+def _names_server(parts: SplitResult) -> bool:
+    """A name or an address and a port that httpx takes; it would raise an error of its own."""
     try:
+        host, _ = parts.hostname or "", parts.port
         if ":" in host or _FOUR_NUMBERS.fullmatch(host):
             return bool(ip_address(host))
         return bool(host if host.isascii() else idna.encode(host))
@@ -80,7 +81,7 @@ def _is_host(host: str) -> bool:
 def check_stream_url(url: str) -> str:
     """The URL of a stream without a trailing slash; wss, or ws to this machine only."""
     parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+    if parts.scheme not in ("ws", "wss") or not _names_server(parts):
         raise ValueError("a URL such as wss://host is needed")
     if parts.username or parts.password:
         raise ValueError("a URL must not carry a user name or password")
@@ -194,7 +195,8 @@ class ConnectorConfig(BaseModel):
         # A slow kind of vendor waits longer than others; one timeout that is set changes one.
         if not isinstance(given, Mapping):
             return given
-        return {**cls.model_fields["timeouts"].default.model_dump(), **given}
+        usual = cls.model_fields["timeouts"].get_default(call_default_factory=True)
+        return {**(usual or Timeouts()).model_dump(), **given}
 
     @classmethod
     def from_environment(cls, **given: Any) -> Self:

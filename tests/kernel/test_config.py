@@ -8,7 +8,13 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from sentio_async import errors
-from sentio_async.config import ConnectorConfig, Timeouts, check_url, load_config
+from sentio_async.config import (
+    ConnectorConfig,
+    Timeouts,
+    check_stream_url,
+    check_url,
+    load_config,
+)
 from sentio_async.connectors.alpaca.config import AlpacaConfig
 from sentio_async.connectors.email.config import EmailConfig
 from sentio_async.connectors.polygon.config import PolygonConfig
@@ -209,6 +215,16 @@ def test_a_url_that_keys_must_not_go_to_is_refused(url):
         check_url(url)
 
 
+@pytest.mark.parametrize("host", ["h:abc", "h:65536", "1.2.3.400", "[::1", "\xad", ""])
+def test_a_url_that_no_server_can_have_is_refused(host):
+    for check, scheme in ((check_url, "https"), (check_stream_url, "wss")):
+        with pytest.raises(ValueError, match=r"is needed|IPv6"):
+            check(f"{scheme}://{host}")
+    settings = {"api_key": "k" * 8, "api_secret": "s" * 8, "base_url": f"https://{host}"}
+    with pytest.raises(errors.ConfigurationError, match="base_url"):
+        load_config(AlpacaConfig, settings, environ={})
+
+
 def test_plain_http_is_for_this_machine_or_on_request():
     assert check_url("https://host/") == "https://host"
     for url in ("http://localhost:1", "http://127.0.0.1", "http://[::1]:8"):
@@ -230,6 +246,15 @@ def test_one_timeout_that_is_set_leaves_the_vendors_others(kind):
     assert settings.timeouts == usual.model_copy(update={"connect": 1.0})
     given = Timeouts(connect=1)
     assert load_config(kind, {**needed, "timeouts": given}, environ={}).timeouts is given
+
+
+def test_a_vendor_may_make_its_usual_timeouts_afresh():
+    class SlowConfig(ConnectorConfig):
+        timeouts: Timeouts = Field(default_factory=lambda: Timeouts(read=60))
+
+    settings = load_config(SlowConfig, {"timeouts": {"connect": 1}}, environ={})
+
+    assert settings.timeouts == Timeouts(connect=1, read=60)
 
 
 def test_timeouts_are_positive_and_known():
