@@ -36,7 +36,6 @@ __all__ = [
     "secret_key",
     "signature_headers",
     "slack_body",
-    "slack_text",
     "split_url",
     "trade_body",
 ]
@@ -112,10 +111,12 @@ def _whole(text: str) -> str:
     return text and text.encode("utf-8", "replace").decode()
 
 
-def slack_text(text: str) -> str:
-    """The text as text: ``<!channel>`` or ``@here`` calls nobody, ``<http…>`` is no link."""
-    whole = _CALL.sub("@\N{ZERO WIDTH SPACE}", _whole(text))
-    return whole.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _calling_nobody(text: str) -> str:
+    return _CALL.sub("@\N{ZERO WIDTH SPACE}", _whole(text))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def longest_text(url: str) -> int:
@@ -124,14 +125,18 @@ def longest_text(url: str) -> int:
 
 
 def slack_body(subject: str, message: str, *, most: int = _LONGEST_SLACK_TEXT) -> Json:
-    """A message with its subject in bold; cut before it is escaped, never after."""
-    room = most - len(subject[:200]) - 3
-    if len(message) > room:
-        message = message[: room - len(_CUT)] + _CUT
+    """A message with its subject in bold; cut before it is escaped, never after.
+
+    What stands in it is text: ``<!channel>`` or ``@here`` calls nobody, ``<http…>`` is no link.
+    """
     # An asterisk would end the bold; the look-alike does not.
-    title = slack_text(subject[:200].replace("*", "\N{ASTERISK OPERATOR}")).strip()
-    body = slack_text(message)
-    return {"text": f"*{title}*\n{body}" if title else body}
+    title = _calling_nobody(subject[:200].replace("*", "\N{ASTERISK OPERATOR}")).strip()
+    body = _calling_nobody(message)
+    room = most - len(title) - 3
+    if len(body) > room:
+        body = body[: room - len(_CUT)] + _CUT
+    told = f"*{title}*\n{body}" if title else body
+    return {"text": _escaped(told)}
 
 
 # Proof

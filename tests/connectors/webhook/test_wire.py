@@ -204,6 +204,14 @@ def test_a_room_is_told_no_more_than_it_takes_at_once(url, most):
     assert told.endswith("… (cut)")
 
 
+def test_the_spaces_that_keep_a_text_from_calling_count_where_it_is_cut():
+    told = wire.slack_body("@a " * 60, "@all " * 500, most=2000)["text"]
+
+    assert len(told) == 2000
+    assert told.endswith("… (cut)")
+    assert "@a" not in told
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
