@@ -43,20 +43,25 @@ class Chores:
     def begin(self) -> None:
         """Start all of them, unless they run; what an earlier loop has left has ended with it."""
         loop = asyncio.get_running_loop()
-        if any(task.get_loop() is loop for task in self._tasks):
+        if any(task.get_loop() is loop and not task.done() for task in self._tasks):
             return
         self._problems = {}
         # Not the loop's own way: where tasks are eager (Python 3.12), they would begin before.
         self._tasks = {asyncio.Task(self._repeat(*each), loop=loop) for each in self._wanted}
 
     async def _repeat(self, every: float, chore: Chore) -> None:
-        while asyncio.current_task() in self._tasks:
+        task = asyncio.current_task()
+        while task is not None and task in self._tasks:
             await self._clock.sleep(every)
             try:
                 await chore()
                 self._problems.pop(chore, None)
             except errors.ConnectorError as exc:
                 self._problems[chore] = f"{type(exc).__name__}: {exc}"
+            except asyncio.CancelledError:
+                if task.cancelling():
+                    raise
+                self._problems[chore] = "CancelledError: what it waited for was cancelled"
             except Exception as exc:  # noqa: BLE001 (a vendor's mistake must not end it)
                 _log.exception("%s: a chore failed in an unexpected way", self._name)
                 self._problems[chore] = f"{type(exc).__name__}, see the log"

@@ -88,6 +88,20 @@ async def test_connecting_twice_begins_once_and_connecting_again_begins_again(cl
     assert keeper.done.count("tickle") == 2
 
 
+async def test_chores_that_somebody_has_cancelled_begin_again_with_the_next_connect(clock):
+    async with Keeper(clock=clock) as keeper:
+        await clock.pass_time()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0)
+        await keeper.connect()
+        await clock.pass_time()
+        done = list(keeper.done)
+
+    assert sorted(done) == ["other", "other", "tickle", "tickle"]
+    assert len(asyncio.all_tasks()) == 1
+
+
 async def test_chores_begin_as_well_where_tasks_are_eager(clock):
     with eager_tasks():
         async with Keeper(clock=clock) as keeper:
@@ -113,6 +127,7 @@ async def test_a_connect_that_fails_begins_nothing(clock):
     [
         (errors.AuthenticationError("the session has ended"), "AuthenticationError: the session"),
         (KeyError("session"), "KeyError, see the log"),
+        (asyncio.CancelledError(), "CancelledError: what it waited for was cancelled"),
     ],
 )
 async def test_a_chore_that_fails_goes_on_and_is_told_until_it_goes_well(
