@@ -134,7 +134,13 @@ class Session:
         task of its own; with ``in_task`` the caller sees to that, and its leaving ends the write.
         ``check`` may raise when its turn has come, before anything is sent.
         """
-        if call.endpoint.shared and timeout is None and retry is UNSET:
+        if (
+            call.endpoint.shared
+            and timeout is None
+            and retry is UNSET
+            # What renews must not get the answer that waits for the renewal.
+            and (self._renewal.task is None or not self._renewal.is_ours())
+        ):
             work: Callable[[], Coroutine[Any, Any, T]] = partial(self._send, call, None, UNSET)
             if self._hedge is not None and call.endpoint.priority is Priority.QUOTES:
                 work = partial(self._hedging(call.endpoint, self._hedge).run, work)

@@ -259,6 +259,30 @@ async def test_what_is_asked_in_order_to_renew_is_not_renewed_itself(vendor, in_
     assert vendor.orders == [1]
 
 
+async def test_what_renews_may_ask_the_same_as_one_who_waits_for_it(vendor):
+    @oauth.get("/status", returns=dict)
+    def status() -> Parts:
+        return Parts()
+
+    class Signed(NoAuth):
+        word = "old"
+
+        def sign(self, call):
+            return SecretHeaders({"authorization": f"Bearer {self.word}"})
+
+        async def refresh(self):
+            with pytest.raises(errors.AuthenticationError):
+                await session.send(status())
+            self.word = vendor.access
+            return True
+
+    session = vendor.session(Signed())
+    async with asyncio.timeout(5.0):
+        found = await asyncio.gather(session.send(status()), session.send(status()))
+
+    assert found == [{"ok": True}] * 2
+
+
 @pytest.mark.parametrize("is_timed", [False, True])
 async def test_what_renews_does_not_wait_for_a_place_of_those_who_wait_for_it(vendor, is_timed):
     class Signed(NoAuth):
