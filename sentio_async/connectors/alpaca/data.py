@@ -157,7 +157,7 @@ class AlpacaData(AlpacaLatest):
         """The last bars before ``end``, asked for newest first so that few pages are enough."""
         is_descending = options.pop("descending", False)
         limit = LATEST if limit is None else limit
-        start = back_from(end or self._clock.utcnow(), timeframe, limit)
+        start = back_from(self._clock.utcnow() if end is None else end, timeframe, limit)
         bars = await self.get_bars(
             symbol, timeframe, start=start, end=end, limit=limit, descending=True, **options
         )

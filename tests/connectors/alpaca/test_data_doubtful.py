@@ -93,6 +93,18 @@ async def test_the_latest_bars_until_what_is_no_time_are_refused(data, end):
         await data.get_bars("KO", end=end)
 
 
+@pytest.mark.parametrize("nothing", ["", 0])
+async def test_an_empty_time_is_none_and_not_today_or_now(data, alpaca, nothing):
+    answered = alpaca.get(url__regex=".*").respond(json={"symbol": "KO", "bars": [], "trades": []})
+
+    for asked in ({"end": nothing}, {"start": DAY, "end": nothing}, {"start": nothing}):
+        with pytest.raises(errors.InvalidRequestError, match="time"):
+            await data.get_bars("KO", **asked)
+        with pytest.raises(errors.InvalidRequestError, match="time"):
+            _ = [each async for each in data.iter_trades("KO", **asked)]
+    assert not answered.called
+
+
 @pytest.mark.parametrize("start", [None, DAY])
 @pytest.mark.parametrize("limit", [0, -1])
 async def test_less_than_one_bar_is_refused_whether_it_is_the_latest_or_not(data, start, limit):

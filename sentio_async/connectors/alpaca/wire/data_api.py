@@ -55,6 +55,14 @@ class Span:
     descending: bool | None = None
     page_token: str | None = None
 
+    def __post_init__(self) -> None:
+        given: dict[str, object] = {"start": self.start, "end": self.end}
+        for name, moment in given.items():
+            # Alpaca takes an empty one for none, and so for today or for now.
+            if moment is not None and not (isinstance(moment, date | str) and moment):
+                text = f"{name}: {moment!r} is no time; use an aware datetime or a date"
+                raise errors.InvalidRequestError(text)
+
     def query(self) -> dict[str, QueryValue]:
         """The members of a query string."""
         sort = None if self.descending is None else "desc" if self.descending else "asc"
