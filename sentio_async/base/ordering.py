@@ -227,7 +227,7 @@ class OrderCalls(BaseConnector):
 
         Waits for no recovery, and works when it has failed.
         """
-        gateway = self._gateway or self._recovering or await self._ready()
+        gateway = self._guarding or await self._ready()
         await gateway.halt(reason)
 
     async def resume_trading(self) -> None:
@@ -237,20 +237,25 @@ class OrderCalls(BaseConnector):
     @property
     def trading_halted(self) -> str | None:
         """Why trading is halted; None when it is not."""
-        return None if self._gateway is None else self._gateway.halted
+        return None if self._guarding is None else self._guarding.halted
+
+    @property
+    def _guarding(self) -> OrderGateway | None:
+        """The gateway, also while it finds out about earlier orders, and when it could not."""
+        return self._gateway or self._recovering
 
     def _check_turn(self) -> None:
         """Raise an error if an order that has waited for its turn is not wanted any more.
 
         Trading may have been halted meanwhile, or its caller may have gone.
         """
-        if self._gateway is not None:
-            self._gateway.check_turn()
+        if self._guarding is not None:
+            self._guarding.check_turn()
 
     @property
     def open_intents(self) -> list[OpenIntent]:
         """Orders, changes and cancels of which the end is not known yet."""
-        return [] if self._gateway is None else self._gateway.open
+        return [] if self._guarding is None else self._guarding.open
 
     def _send_order(self, session: Session, call: Call[T]) -> Asked[T]:
         """The answer to one request of an order; what a ``_place_order`` sends.

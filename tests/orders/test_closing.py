@@ -181,13 +181,17 @@ async def test_a_halt_waits_for_no_recovery(exchange, tmp_path, monkeypatch, has
     connecting = asyncio.ensure_future(broker.connect())
     await asyncio.sleep(0.3)
     assert connecting.done() is has_failed
+    assert [each.kind for each in broker.open_intents] == ["place"]
 
     async with asyncio.timeout(SOON / 4):
         await broker.halt_trading("drawdown")
     await exchange.settle()
 
     assert await broker.get_order_status(working.id) is OrderStatus.CANCELED
-    assert SqliteJournal(journal).halted() == "drawdown"
+    assert SqliteJournal(journal).halted() == broker.trading_halted == "drawdown"
+    with pytest.raises(errors.TradingHaltedError):
+        # What recovery sends once more may have waited for its turn.
+        broker._check_turn()
     connecting.cancel()
     await asyncio.wait((connecting,))
     assert not has_failed or isinstance(connecting.exception(), errors.OrderOutcomeUnknownError)
