@@ -71,8 +71,7 @@ def notice_body(
     **known: Any,
 ) -> Json:
     """A message, as Standard Webhooks shapes it; of ``known``, what is empty is left out."""
-    texts = {"subject": _whole(subject), "message": _whole(message)}
-    data = {**texts, "priority": priority.value}
+    data = {"subject": subject, "message": message, "priority": priority.value}
     return _envelope(kind, at, data | {k: v for k, v in known.items() if v})
 
 
@@ -95,7 +94,10 @@ def trade_body(at: datetime, trade: TradeNotice) -> Json:
 
 
 def _envelope(kind: str, at: datetime, data: Json) -> Json:
-    return {"type": kind, "timestamp": _utc(at), "data": data}
+    try:
+        return {"type": _whole(kind), "timestamp": _utc(at), "data": _whole(data)}
+    except RecursionError:
+        raise errors.InvalidRequestError("details: too deep to be sent") from None
 
 
 def _amount(value: Decimal | None) -> str | None:
@@ -106,9 +108,16 @@ def _utc(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _whole(text: str) -> str:
-    """The text with a question mark for half a character: better so than not at all."""
-    return text and text.encode("utf-8", "replace").decode()
+def _whole(value: Any) -> Any:
+    """The texts in it with a question mark for half a character: better so than not at all."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case dict():
+            return {_whole(name): _whole(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_whole(each) for each in value]
+    return value
 
 
 def _calling_nobody(text: str) -> str:

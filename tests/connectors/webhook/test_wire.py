@@ -174,6 +174,27 @@ def test_text_of_others_pings_nobody_in_slack(text):
     assert "&amp; b" in told
 
 
+def test_half_a_character_anywhere_becomes_a_question_mark():
+    half, deep = "a\ud800", []
+    deep.append(deep)
+    details = {half: [half, (half, 1), {"x": half}]}
+    known = {"recipients": [half], "details": details}
+
+    told = wire.notice_body(
+        half, AT, subject=half, message=half, priority=NoticePriority.LOW, **known
+    )
+
+    assert told["type"] == told["data"]["subject"] == told["data"]["message"] == "a?"
+    assert told["data"]["recipients"] == ["a?"]
+    assert told["data"]["details"] == {"a?": ["a?", ["a?", 1], {"x": "a?"}]}
+    trade = TradeNotice(symbol="KO", side=OrderSide.BUY, qty=Decimal(1), details=details)
+    assert wire.trade_body(AT, trade)["data"]["details"] == told["data"]["details"]
+    with pytest.raises(errors.InvalidRequestError, match="deep"):
+        wire.notice_body(
+            "x", AT, subject="s", message="m", priority=NoticePriority.LOW, details={"x": deep}
+        )
+
+
 def test_half_a_character_becomes_a_question_mark_in_slack():
     assert wire.slack_body("a\ud800", "b\udfff <c>") == {"text": "*a?*\nb? &lt;c&gt;"}
 
