@@ -246,7 +246,11 @@ class Carrier:
             if entry.task is not None and entry.task.done():
                 # Something has ended the task that carries it; it is not sent again.
                 self.resume(entry)
-            await asyncio.wait((entry.watch(),), timeout=timeout)
+            watcher = entry.watch()
+            try:
+                await asyncio.wait((watcher,), timeout=timeout)
+            finally:
+                entry.unwatch(watcher)
         if entry.is_open:
             raise self.unknown(entry)
         return entry.order

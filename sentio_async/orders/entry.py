@@ -121,6 +121,10 @@ class Entry:
         self.watchers = [*self.watchers, watcher]
         return watcher
 
+    def unwatch(self, watcher: asyncio.Future[Any]) -> None:
+        """Who holds a handle waits no longer."""
+        self.watchers = [each for each in self.watchers if each is not watcher]
+
     def wake(self) -> None:
         """The end is known: tell those who hold a handle, and keep no more than is needed."""
         watchers, self.watchers = self.watchers, _NOBODY

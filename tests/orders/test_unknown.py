@@ -112,11 +112,13 @@ async def test_a_handle_looks_at_once(started):
 
 
 async def test_a_handle_waits_no_longer_than_it_is_told(started):
-    _, _, _, error = await a_late_order(started)
+    gateway, _, _, error = await a_late_order(started)
 
     with pytest.raises(errors.OrderOutcomeUnknownError):
         await error.handle.resolve(timeout=1)
 
+    # Who asks again and again leaves nothing behind.
+    assert [entry.watchers for entry in gateway._desk.open] == [[]]
     assert (await error.handle.resolve(timeout=100)).id == "v1"
 
 
