@@ -149,7 +149,7 @@ class EmailNotifier(NotificationConnector):
             message_id=message_id_for(event_id or uuid.uuid4().hex, self._domain),
             date=self._clock.utcnow(),
             reply_to=more.get("reply_to") or self._config.reply_to,
-            thread_id=None if thread is None else message_id_for(thread, self._domain),
+            thread_id=message_id_for(thread, self._domain) if thread else None,
             headers=more.get("headers") or {},
         )
         return await self._send(letter, more.get("timeout"), more.get("at_least_once"))

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.email.scripted import Scripted
+from connectors.email.test_connection import notifier, tell
 from connectors.email.test_message import a_letter, headers_of, sent
 from sentio_async.connectors.email.headers import one_line
 from sentio_async.connectors.email.message import build_message, flatten
@@ -100,3 +102,11 @@ def test_no_header_line_is_longer_than_a_server_takes():
 def test_one_line_is_one_line(text):
     assert len(one_line(text).splitlines()) <= 1
     assert one_line(text).isprintable()
+
+
+async def test_an_empty_thread_is_none_and_groups_no_messages():
+    async with Scripted() as server:
+        await tell(notifier(server), thread_id="")
+        await tell(notifier(server), thread_id="incident-1")
+
+    assert [b"\r\nReferences: " in message for message in server.messages] == [False, True]
