@@ -12,6 +12,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from sentio_async import errors
+from sentio_async.connectors.email.headers import one_line
 from sentio_async.errors import Outcome
 
 __all__ = ["Meaning", "Phase", "Reply", "error_for", "meaning_of", "wait_in"]
@@ -92,8 +93,7 @@ class Reply:
     @property
     def words(self) -> str:
         """The text in one line, at most 300 characters, without control characters."""
-        whole = self.text.encode("utf-8", "replace").decode()
-        return " ".join("".join(c if c.isprintable() else " " for c in whole).split())[:300]
+        return one_line(self.text)[:300]
 
 
 def meaning_of(reply: Reply, phase: Phase) -> Meaning:
