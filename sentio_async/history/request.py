@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,10 @@ class HistoryRequest:
             )
         for name, moment in (("start", self.start), ("end", self.end)):
             _check_moment(name, moment)
+        if self.end is not None and _is_before(self.end, self.start):
+            raise errors.InvalidRequestError(
+                f"end: {self.end.isoformat()} is before the start, {self.start.isoformat()}"
+            )
 
     def settled_in(self, folder: Path, now: datetime) -> HistoryRequest:
         """The request of this folder, which becomes this one's if it is new or empty.
@@ -62,7 +66,7 @@ class HistoryRequest:
         place = folder / _NAME
         if _is_begun(folder):
             return self._as_begun(place)
-        settled = replace(self, end=self.end or now)
+        settled = replace(self, end=now if self.end is None else self.end)
         write_whole(place, json.dumps(settled.written(), indent=1).encode())
         return settled
 
@@ -105,6 +109,18 @@ def _check_moment(name: str, moment: object) -> None:
     if moment is not None and not isinstance(moment, date):
         text = f"{name}: {moment!r} is a {type(moment).__name__}; use an aware datetime or a date"
         raise errors.InvalidRequestError(text)
+
+
+def _is_before(end: datetime | date, start: datetime | date) -> bool:
+    """Surely: a day is one of the exchange's, which ends up to a day away from that of a time."""
+    if isinstance(end, datetime) and isinstance(start, datetime):
+        return end < start
+    is_mixed = isinstance(end, datetime) or isinstance(start, datetime)
+    return _day(end) + timedelta(days=is_mixed) < _day(start)
+
+
+def _day(moment: datetime | date) -> date:
+    return moment.date() if isinstance(moment, datetime) else moment
 
 
 def _is_over(end: datetime | date, now: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 import errno
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -167,3 +167,30 @@ def test_a_time_that_is_none_is_named(name, moment):
     kind = type(moment).__name__
     with pytest.raises(errors.InvalidRequestError, match=f"^{name}: {moment!r} is a {kind}; use"):
         a_request(**{name: moment})
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (START, START - timedelta(microseconds=1)),
+        (date(2024, 1, 2), date(2024, 1, 1)),
+        (datetime(2024, 1, 3, tzinfo=UTC), date(2024, 1, 1)),
+        (date(2024, 1, 3), datetime(2024, 1, 1, 23, tzinfo=UTC)),
+    ],
+)
+def test_an_end_before_the_start_is_refused(start, end):
+    with pytest.raises(errors.InvalidRequestError, match=r"^end: .* before the start"):
+        a_request(start=start, end=end)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (START, START),
+        (date(2024, 1, 2), date(2024, 1, 2)),
+        # Nine in the evening of the day before in New York.
+        (datetime(2024, 1, 3, 2, tzinfo=UTC), date(2024, 1, 2)),
+    ],
+)
+def test_a_day_is_one_of_the_exchange(start, end):
+    assert a_request(start=start, end=end).end == end
