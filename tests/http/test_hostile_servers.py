@@ -138,6 +138,7 @@ async def test_headers_that_drip_end_with_the_deadline():
     assert not still_running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "endless"),
     [

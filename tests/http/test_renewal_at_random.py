@@ -59,6 +59,7 @@ async def outcome_of(vendor, session, number):
     return "done"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 async def test_no_login_is_lost_and_no_order_in_doubt(seed):
     luck = random.Random(seed)

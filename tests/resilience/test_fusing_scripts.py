@@ -288,13 +288,13 @@ def passed_through(function):
     return through
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(usual_stacks, scripts, calls)
 def test_the_usual_stack_means_the_same_as_one_and_as_several(layers, script, plans):
     assert story(layers, script, plans, as_written) == story(layers, script, plans, passed_through)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(stacks, scripts, calls)
 def test_any_stack_means_the_same_as_one_and_as_several(layers, script, plans):
     assert story(layers, script, plans, as_written) == story(layers, script, plans, passed_through)

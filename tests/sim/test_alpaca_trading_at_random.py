@@ -133,6 +133,7 @@ class Fuzz:
             assert order.notional is None or order.filled_value <= order.notional
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", ["always", "nyse"])
 @pytest.mark.parametrize("seed", range(3))
 async def test_books_balance_after_any_requests(seed, hours):

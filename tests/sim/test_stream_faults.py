@@ -50,6 +50,7 @@ async def talk(exchange, ws):
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("kind", ["socket_drop", "socket_reset", "socket_close"])
 async def test_a_connection_ends_at_any_step(exchange, kind, step):

@@ -157,6 +157,7 @@ async def test_a_login_that_is_refused_shows_nothing(canaries, exchange, kind):
         await connector.disconnect()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", ["socket_drop", "socket_reset", "socket_mute", "socket_broken"])
 async def test_a_connection_that_ends_while_logging_in_shows_nothing(
@@ -174,6 +175,7 @@ async def test_a_connection_that_ends_while_logging_in_shows_nothing(
     assert any(event.__class__.__name__ == "FeedChanged" for event in events)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_venue_that_repeats_the_key_is_not_quoted(canaries, exchange, kind):
     events = []

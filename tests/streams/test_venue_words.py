@@ -149,6 +149,7 @@ def test_words_that_are_no_words_are_no_trouble():
     assert isinstance(dialect.understand(status), Authenticated)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [AlpacaData, PolygonData])
 async def test_compression_that_is_offered_need_not_be_taken(exchange, kind):
     exchange.streams.settings.compress = True

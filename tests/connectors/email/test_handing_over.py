@@ -29,6 +29,7 @@ def scripted(request, tmp_path):
     return make
 
 
+@pytest.mark.slow
 async def test_a_message_whose_end_never_left_was_not_sent(scripted):
     async with scripted(DATA=DEAF) as server:
         mail = notifier(server, **ONCE, final_reply_timeout=0.04)
