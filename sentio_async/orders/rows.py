@@ -20,9 +20,9 @@ def write_row(row: Row) -> Record:
     """The row as the file keeps it; raises ValueError when it could not be read again."""
     body: dict[str, Any] = {}
     if row.intent is not None:
-        body["intent"] = _write_intent(row.intent)
+        body["intent"] = plain = _write_intent(row.intent)
         # A copy of an order may say what no order can, and would make the whole journal unreadable.
-        _read_intent(dict(body["intent"]))
+        _read_parts(plain)
     if row.order is not None:
         body["order"] = row.order.model_dump(mode="json", exclude_none=True)
     if row.reason:
@@ -79,9 +79,14 @@ def _with_unsaid(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_intent(plain: dict[str, Any]) -> Intent:
-    order, change = plain.pop("order", None), plain.pop("change", None)
-    return Intent(
-        **{**plain, "kind": Kind(plain["kind"])},
-        order=None if order is None else OrderRequest.model_validate(order),
-        change=None if change is None else OrderChange.model_validate(change),
+    order, change = _read_parts(plain)
+    parts = {"kind": Kind(plain["kind"]), "order": order, "change": change}
+    return Intent(**{**plain, **parts})
+
+
+def _read_parts(plain: dict[str, Any]) -> tuple[OrderRequest | None, OrderChange | None]:
+    order, change = plain.get("order"), plain.get("change")
+    return (
+        None if order is None else OrderRequest.model_validate(order),
+        None if change is None else OrderChange.model_validate(change),
     )

@@ -23,6 +23,7 @@ from sentio_async.orders import wal
 from sentio_async.orders.ending import outlast
 from sentio_async.orders.journal import Row, Step
 from sentio_async.orders.locks import Locks, lock_of
+from sentio_async.orders.presence import Files
 from sentio_async.orders.rows import Record, read_row, write_row
 
 __all__ = ["SqliteJournal", "read_journal"]
@@ -85,7 +86,7 @@ class SqliteJournal:
         try:
             _forget(database, oldest)
             rows = _read(database)
-            files = _Files((*self._locks.files, str(self.path), f"{self.path}-wal"))
+            files = Files((*self._locks.files, str(self.path), f"{self.path}-wal"))
         except (OSError, sqlite3.Error, ValueError, LookupError, TypeError) as exc:
             database.close()
             self._locks.let_go()
@@ -160,33 +161,10 @@ def _real(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(Path(path).expanduser()))
 
 
-class _Files:
-    """What must stay where it is, so that the next start finds what is written now."""
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        # SQLite may make its log later than it opens the journal.
-        self._known = [(path, found) for path in paths if (found := _identity(path))]
-
-    def check(self) -> None:
-        """Raise ValueError when one was taken away or replaced: rows would go to a lost file."""
-        for path, known in self._known:
-            if _identity(path) != known:
-                raise ValueError(f"{path} was taken away or replaced while it was in use")
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        # Asked for each commit, and twice as fast as by a Path.
-        found = os.stat(path)  # noqa: PTH116
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
 class _Writer:
     """The only thread that writes: everything that waits becomes one commit."""
 
-    def __init__(self, database: sqlite3.Connection, files: _Files) -> None:
+    def __init__(self, database: sqlite3.Connection, files: Files) -> None:
         self._database = database
         self._files = files
         self._queue: SimpleQueue[Any] = SimpleQueue()

@@ -14,7 +14,7 @@ import pytest
 from orders.venues import ScriptedVenue, an_order
 from sentio_async import errors
 from sentio_async.orders import locks as locks_of_all
-from sentio_async.orders import sqlite_journal
+from sentio_async.orders import presence, sqlite_journal
 from sentio_async.orders.journal import Row, Step
 from sentio_async.orders.locks import Locks
 from sentio_async.orders.rails import Rails
@@ -258,10 +258,18 @@ async def test_who_is_cancelled_again_and_again_leaves_no_lock_either(path, monk
 
 @pytest.mark.parametrize("end", ["", "-wal", ".lock"])
 @pytest.mark.parametrize("is_replaced", [False, True])
-async def test_nothing_is_called_durable_that_a_restart_would_not_find(path, end, is_replaced):
+@pytest.mark.parametrize("is_settled", [False, True])
+async def test_nothing_is_called_durable_that_a_restart_would_not_find(
+    path, end, is_replaced, is_settled, monkeypatch
+):
     journal = SqliteJournal(path)
     await journal.open("a")
+    if is_settled:
+        # As after two seconds in which the folder has not changed.
+        monkeypatch.setattr(presence, "_TICK_NS", -(10**18))
+        await asyncio.sleep(0.05)
     await journal.write(ROW)
+    assert (journal._writer._files._settled is not None) is is_settled
     taken = beside(path, end)
     content = taken.read_bytes()
     taken.rename(beside(path, ".away"))
@@ -280,7 +288,7 @@ async def test_nothing_is_called_durable_that_a_restart_would_not_find(path, end
 def test_a_log_that_is_not_there_yet_is_not_missed(tmp_path):
     here, later = tmp_path / "here", tmp_path / "later"
     here.touch()
-    files = sqlite_journal._Files([str(here), str(later)])
+    files = presence.Files([str(here), str(later)])
 
     files.check()
     later.touch()
