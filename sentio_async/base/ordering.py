@@ -18,13 +18,13 @@ from sentio_async.http.session import Session
 from sentio_async.models.page import Rows
 from sentio_async.models.trading import CancelResult, Order, OrderChange, OrderRequest, Position
 from sentio_async.models.words import OrderSide, OrderStatus, OrderType, TimeInForce
-from sentio_async.orders.ending import outlast
 from sentio_async.orders.gateway import OpenIntent, OrderGateway, RecoveryReport
 from sentio_async.orders.journal import Journal
 from sentio_async.orders.rails import PriceOf
 from sentio_async.orders.settings import BrokerConfig
 from sentio_async.orders.tracker import OrderChanged, OrderTracker
 from sentio_async.orders.venue import Asked, BrokerClass, CallsVenue
+from sentio_async.resilience.ending import outlast
 
 __all__ = ["Number", "OrderCalls"]
 

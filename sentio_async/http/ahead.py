@@ -19,6 +19,7 @@ from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.http.endpoint import Call
 from sentio_async.resilience.deadline import remaining, replace_deadline
+from sentio_async.resilience.ending import look_at
 from sentio_async.resilience.patience import is_patient, wait_out
 
 __all__ = ["PagesAhead", "Walk", "pages_of", "text_near_the_end"]
@@ -167,7 +168,7 @@ class PagesAhead(Generic[P]):
             context.run(replace_deadline, None)
             loop = asyncio.get_running_loop()
             wanted.task = loop.create_task(self._fetch(wanted), context=context)
-            wanted.task.add_done_callback(_look_at)
+            wanted.task.add_done_callback(look_at)
 
     def _has_room_for(self, pages: int) -> bool:
         return pages + self._is_reading <= self._at_once
@@ -179,12 +180,6 @@ async def _drop(line: Iterable[_Wanted[Any]]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks)
-
-
-def _look_at(task: asyncio.Task[Any]) -> None:
-    """Take note of the outcome, so that nobody warns of an exception that was never seen."""
-    if not task.cancelled():
-        task.exception()
 
 
 async def pages_of(

@@ -24,6 +24,7 @@ from sentio_async.http.listening import unheard
 from sentio_async.http.outgoing import Outgoing
 from sentio_async.http.pool import Pool, Request
 from sentio_async.http.problems import Evidence, forget_frames, from_exception
+from sentio_async.resilience.ending import look_at
 
 __all__ = ["Outgoing", "exchange"]
 
@@ -83,14 +84,8 @@ def _start(work: Any, tasks: set[asyncio.Task[Any]]) -> asyncio.Task[Answer]:
     task = asyncio.get_running_loop().create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
-    task.add_done_callback(_look_at)
+    task.add_done_callback(look_at)
     return task
-
-
-def _look_at(task: asyncio.Task[Any]) -> None:
-    """Take note of the outcome, so that nobody warns of an exception that was never seen."""
-    if not task.cancelled():
-        task.exception()
 
 
 async def _outlast(

@@ -20,6 +20,7 @@ from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.errors import Outcome
 from sentio_async.resilience.deadline import replace_deadline
+from sentio_async.resilience.ending import look_at
 
 __all__ = ["Age", "Renewal"]
 
@@ -115,7 +116,7 @@ class Renewal:
             self.task = task
             tasks.add(task)
             task.add_done_callback(tasks.discard)
-            task.add_done_callback(_look_at)
+            task.add_done_callback(look_at)
         return task
 
     async def _renew(self) -> bool:
@@ -134,12 +135,6 @@ class Renewal:
 
     def __repr__(self) -> str:
         return f"<Renewal, {self.number} so far>"
-
-
-def _look_at(task: asyncio.Task[bool]) -> None:
-    """Take note of a failure, so that nobody warns of one that was never seen."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _too_late() -> errors.ConnectorError:

@@ -20,11 +20,11 @@ from typing import Any, Literal, TypeVar
 from sentio_async import errors
 from sentio_async.clock import SYSTEM_CLOCK, Clock
 from sentio_async.orders import wal
-from sentio_async.orders.ending import outlast
 from sentio_async.orders.journal import Row, Step
 from sentio_async.orders.locks import Locks, lock_of
 from sentio_async.orders.presence import Files
 from sentio_async.orders.rows import Record, read_row, write_row
+from sentio_async.resilience.ending import outlast
 
 __all__ = ["SqliteJournal", "read_journal"]
 

@@ -10,10 +10,10 @@ from sentio_async import errors
 from sentio_async.connectors.alpaca.broker import AlpacaBroker
 from sentio_async.errors import Outcome
 from sentio_async.models import OrderStatus
-from sentio_async.orders.ending import outlast
 from sentio_async.orders.policy import GatewayPolicy
 from sentio_async.orders.settings import BrokerConfig
 from sentio_async.orders.sqlite_journal import SqliteJournal
+from sentio_async.resilience.ending import outlast
 from sentio_async.sim.faults import FaultRule
 
 pytestmark = pytest.mark.exchange(venues=["alpaca_trading", "alpaca_data"])

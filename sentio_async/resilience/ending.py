@@ -1,11 +1,17 @@
-"""Waiting for an end that must not be missed."""
+"""How work in tasks ends: to the end, and seen by somebody."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-__all__ = ["outlast"]
+__all__ = ["look_at", "outlast"]
+
+
+def look_at(work: asyncio.Future[Any]) -> None:
+    """Take note of how it ended, so that nobody warns of an exception that was never seen."""
+    if not work.cancelled():
+        work.exception()
 
 
 async def outlast(work: asyncio.Future[Any]) -> None:
@@ -19,8 +25,6 @@ async def outlast(work: asyncio.Future[Any]) -> None:
             await asyncio.wait((work,))
         except asyncio.CancelledError as exc:
             leaving = exc
-    # Looked at, so that nobody complains that a failure was not.
-    if not work.cancelled():
-        work.exception()
+    look_at(work)
     if leaving is not None:
         raise leaving

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sentio_async.orders.ending import outlast
+from sentio_async.resilience.ending import outlast
 
 
 @pytest.mark.parametrize("failure", [None, ValueError("broken")])
