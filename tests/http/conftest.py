@@ -5,6 +5,7 @@ import functools
 import pytest
 
 from sentio_async.http import client, exchange
+from token_vendor import Vendor
 
 DOORS = ("direct", "ordinary", "stock")
 
@@ -18,3 +19,10 @@ def door(request, monkeypatch):
         stock = functools.partial(client.open_client, stock=True)
         monkeypatch.setattr(client, "open_client", stock)
     return request.param
+
+
+@pytest.fixture
+async def vendor():
+    """Somebody whose tokens run out."""
+    async with Vendor() as vendor:
+        yield vendor

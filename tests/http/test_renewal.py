@@ -14,14 +14,7 @@ from sentio_async.http.endpoint import Parts
 from sentio_async.http.renewal import Age
 from sentio_async.resilience.deadline import with_deadline
 from session_calls import thing, write_once
-from token_vendor import Vendor, ask_token, oauth
-
-
-@pytest.fixture
-async def vendor():
-    async with Vendor() as vendor:
-        yield vendor
-
+from token_vendor import ask_token, oauth
 
 # Once, for everybody
 

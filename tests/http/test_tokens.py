@@ -14,14 +14,7 @@ from sentio_async.http.redaction import redactor
 from sentio_async.http.renewal import Age
 from sentio_async.http.tokens import Token, TokenAuth
 from session_calls import thing, write_once
-from token_vendor import Store, Vendor
-
-
-@pytest.fixture
-async def vendor():
-    async with Vendor() as vendor:
-        yield vendor
-
+from token_vendor import Store
 
 # In time
 

@@ -142,13 +142,18 @@ async def test_a_caller_that_leaves_an_order_on_its_way_does_not_take_it_back(st
     assert journal.rows[-1].step is Step.ACKED
 
 
-async def test_nothing_is_sent_by_a_machine_that_has_slept(started):
-    clock, venue = JumpingClock(), ScriptedVenue(BrokerClass.UNIQUE, not_sent())
+async def after_a_night(started, answer):
+    """A venue that has answered once, and an order under way when the machine fell asleep."""
+    clock, venue = JumpingClock(), ScriptedVenue(BrokerClass.UNIQUE, answer)
     gateway = await started(venue, clock=clock)
     submitting = asyncio.ensure_future(gateway.submit(an_order()))
     await asyncio.sleep(0.05)
-
     clock.ahead = 8 * HOUR
+    return venue, submitting
+
+
+async def test_nothing_is_sent_by_a_machine_that_has_slept(started):
+    venue, submitting = await after_a_night(started, not_sent())
 
     with pytest.raises(errors.DeadlineExceededError) as caught:
         await submitting
@@ -157,12 +162,7 @@ async def test_nothing_is_sent_by_a_machine_that_has_slept(started):
 
 
 async def test_what_may_have_arrived_is_only_looked_for_by_a_machine_that_has_slept(started):
-    clock, venue = JumpingClock(), ScriptedVenue(BrokerClass.UNIQUE, unknown())
-    gateway = await started(venue, clock=clock)
-    submitting = asyncio.ensure_future(gateway.submit(an_order()))
-    await asyncio.sleep(0.05)
-
-    clock.ahead = 8 * HOUR
+    venue, submitting = await after_a_night(started, unknown())
 
     with pytest.raises(errors.OrderOutcomeUnknownError) as caught:
         await submitting
